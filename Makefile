@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# osprim: `make run` checks the running kernel, `make check` tests osprim itself. Every build goes to build/<abi>/.
+
+PYTHON    := /usr/bin/python3
+KSELFTEST ?= build/kselftest
+ABIS      ?= x86_64 i386
+
+CC_x86_64 := gcc -m64
+CC_i386   := gcc -m32
+
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Werror -fno-pie -MMD -MP
+LDFLAGS := -static -no-pie
+
+HARNESS_C   := $(wildcard harness/*.c)
+SUITES_C    := $(wildcard suites/*/*.c)
+EXECUTOR_C  := $(wildcard harness/executor/*.c)
+KSELFTEST_H := $(KSELFTEST)/kselftest_harness.h
+
+.PHONY: all programs run check clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: programs
+
+# One set of rules per ABI. A suite may be named after an architecture: it is then built for that one alone.
+OTHER_ABIS = $(filter-out $(1) generic,$(notdir $(wildcard arch/*)))
+define abi_rules
+INCLUDES_$(1) := -Iharness -Iarch/$(1) -Iarch/generic -isystem $(KSELFTEST)
+LIBRARY_$(1)  := $(HARNESS_C:%.c=build/$(1)/%.o) build/$(1)/arch.o
+PROGRAMS_$(1) := $(patsubst %.c,build/$(1)/%,$(filter-out $(foreach o,$(call OTHER_ABIS,$(1)),suites/$(o)/%),$(SUITES_C)))
+programs: $$(PROGRAMS_$(1)) build/$(1)/executor
+
+build/$(1)/arch.o: arch/$(1)/arch.S Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $$(INCLUDES_$(1)) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/harness/%.o: harness/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $$(CFLAGS) $$(INCLUDES_$(1)) -c -o $$@ $$<
+
+build/$(1)/suites/%.o: suites/%.c Makefile | $(KSELFTEST_H)
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $$(CFLAGS) $$(INCLUDES_$(1)) -c -o $$@ $$<
+
+build/$(1)/suites/%: build/$(1)/suites/%.o $$(LIBRARY_$(1))
+	$$(CC_$(1)) $$(LDFLAGS) -o $$@ $$^
+
+build/$(1)/executor: $(EXECUTOR_C:%.c=build/$(1)/%.o)
+	$$(CC_$(1)) $$(LDFLAGS) -o $$@ $$^
+endef
+$(foreach abi,$(ABIS),$(eval $(call abi_rules,$(abi))))
+-include $(foreach abi,$(ABIS),$(wildcard build/$(abi)/*.d build/$(abi)/harness/*.d build/$(abi)/harness/*/*.d build/$(abi)/suites/*/*.d))
+
+clean:
+	rm -rf build

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Polling with patience; the state of tasks as /proc tells it. Raw system calls only: callable from raw threads.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "need.h"
+#include "sync.h"
+#include "sys.h"
+
+#define PATIENCE_NS 5000000000LL
+#define ENOUGH_POLLS 1000
+#define YIELDS 100
+
+long long monotonic_ns(void)
+{
+	struct __kernel_timespec now = { 0 };
+
+	raw_syscall(NR_CLOCK_GETTIME, 1 /* CLOCK_MONOTONIC */, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+bool wait_a_little(struct wait_until_state *state)
+{
+	struct { long sec, nsec; } nap = { 0, state->polls < 10 * YIELDS ? 50000 : 1000000 };
+
+	if (state->polls++ < YIELDS) {
+		raw_syscall(__NR_sched_yield);
+		return true;
+	}
+	if (!state->started_ns)
+		state->started_ns = monotonic_ns();
+	if (monotonic_ns() - state->started_ns > PATIENCE_NS * slowness() && state->polls > ENOUGH_POLLS)
+		return false;
+	raw_syscall(__NR_nanosleep, &nap, NULL);
+	return true;
+}
+
+long read_text(const char *path, char *text, unsigned long size)
+{
+	long fd = raw_syscall(__NR_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	unsigned long length = 0;
+	long n;
+
+	if (is_error(fd))
+		return fd;
+	while ((n = raw_syscall(__NR_read, fd, text + length, size - 1 - length)) > 0)
+		length += n;
+	raw_syscall(__NR_close, fd);
+	text[length] = 0;
+	return is_error(n) ? n : (long)length;
+}
+
+static void task_path(char path[64], int tid, const char *file)
+{
+	snprintf(path, 64, "/proc/%d/%s", tid, file);
+}
+
+char task_state(int tid)
+{
+	char path[64], stat[512], *end;
+
+	task_path(path, tid, "stat");
+	if (read_text(path, stat, sizeof(stat)) <= 0)
+		return 0;
+	end = strrchr(stat, ')');	// the command may hold anything, ") S" included
+	return end && end[1] ? end[2] : 0;
+}
+
+bool is_blocked_in(int tid, long nr)
+{
+	char path[64], text[256], state = task_state(tid);
+	long length;
+
+	if (state != 'S' && state != 'D')
+		return false;
+	task_path(path, tid, "syscall");
+	length = read_text(path, text, sizeof(text));
+	if (length < 0)
+		return true;	// gVisor and kernels without CONFIG_HAVE_ARCH_TRACEHOOK have no such file
+	return text[0] >= '0' && text[0] <= '9' && strtol(text, NULL, 10) == nr;
+}
+
+bool wait_until_blocked_in(int tid, long nr)
+{
+	return wait_until(is_blocked_in(tid, nr));
+}
