@@ -2,8 +2,13 @@
 # osprim: `make run` checks the running kernel, `make check` tests osprim itself. Every build goes to build/<abi>/.
 
 PYTHON    := /usr/bin/python3
-KSELFTEST ?= build/kselftest
 ABIS      ?= x86_64 i386
+# A kernel tree, or a folder that holds kselftest_harness.h and kselftest.h; by default they are fetched, once.
+KSELFTEST ?= build/kselftest
+ARGS      ?=
+
+NEEDED_TO_RUN   := libc6-dev gcc-multilib python3 python3-pytest xz-utils
+NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis libseccomp-dev
 
 CC_x86_64 := gcc -m64
 CC_i386   := gcc -m32
@@ -14,18 +19,32 @@ LDFLAGS := -static -no-pie
 HARNESS_C   := $(wildcard harness/*.c)
 SUITES_C    := $(wildcard suites/*/*.c)
 EXECUTOR_C  := $(wildcard harness/executor/*.c)
-KSELFTEST_H := $(KSELFTEST)/kselftest_harness.h
+KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
+KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
-.PHONY: all programs run check clean
+.PHONY: all programs run check clean distclean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: programs
 
+# The main job. ARGS goes to runner.py: make run ARGS='-k futex -x'
+run:
+	@harness/setup.sh $(NEEDED_TO_RUN)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@./runner.py run $(ARGS)
+
+# osprim's own tests, then the suites on this machine.
+check:
+	@harness/setup.sh $(NEEDED_TO_CHECK)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@./runner.py run
+	@$(PYTHON) -m pytest -q tests
+
 # One set of rules per ABI. A suite may be named after an architecture: it is then built for that one alone.
 OTHER_ABIS = $(filter-out $(1) generic,$(notdir $(wildcard arch/*)))
 define abi_rules
-INCLUDES_$(1) := -Iharness -Iarch/$(1) -Iarch/generic -isystem $(KSELFTEST)
+INCLUDES_$(1) := -Iharness -Iarch/$(1) -Iarch/generic -isystem $(KSELFTEST_D)
 LIBRARY_$(1)  := $(HARNESS_C:%.c=build/$(1)/%.o) build/$(1)/arch.o
 PROGRAMS_$(1) := $(patsubst %.c,build/$(1)/%,$(filter-out $(foreach o,$(call OTHER_ABIS,$(1)),suites/$(o)/%),$(SUITES_C)))
 programs: $$(PROGRAMS_$(1)) build/$(1)/executor
@@ -51,5 +70,16 @@ endef
 $(foreach abi,$(ABIS),$(eval $(call abi_rules,$(abi))))
 -include $(foreach abi,$(ABIS),$(wildcard build/$(abi)/*.d build/$(abi)/harness/*.d build/$(abi)/harness/*/*.d build/$(abi)/suites/*/*.d))
 
+$(KSELFTEST_H):
+ifeq ($(KSELFTEST),build/kselftest)
+	@$(PYTHON) -m harness.driver.kselftest $(@D)
+else
+	$(error $(KSELFTEST) holds no kselftest_harness.h: name a kernel tree or the folder of its two headers)
+endif
+
+# The fetched headers stay: they are the same for every build.
 clean:
+	rm -rf $(ABIS:%=build/%)
+
+distclean:
 	rm -rf build

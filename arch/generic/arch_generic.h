@@ -53,7 +53,13 @@ void arch_vec_spin(void *block, volatile int *stop, unsigned long turns);
 // Register files and instruction sets by name, for .needs = "cpu=...".
 //	static inline bool arch_has_cpu_feature(const char *name);
 
-// rt_sigaction(2)'s structure, as the kernel of this ABI has it, and the trampoline to return through.
+// rt_sigaction(2)'s structures, as the kernel of this ABI has them; a set has signal n in bit (n - 1) of its words.
+#ifndef ARCH_SIGSET_BYTES
+#define ARCH_SIGSET_BYTES 8
+#endif
+struct kernel_sigset {
+	unsigned long word[ARCH_SIGSET_BYTES / sizeof(unsigned long)];
+};
 #ifndef ARCH_KERNEL_SIGACTION
 struct kernel_sigaction {
 	void (*handler)(int, siginfo_t *, void *);
@@ -61,11 +67,14 @@ struct kernel_sigaction {
 #ifdef ARCH_SA_RESTORER
 	void (*restorer)(void);
 #endif
-	unsigned char mask[8];
+	struct kernel_sigset mask;
 };
 #endif
-#ifndef ARCH_SIGSET_BYTES
-#define ARCH_SIGSET_BYTES 8
+
+// ARCH_SA_RESTORER: SA_RESTORER where a handler of SA_SIGINFO returns through arch_restorer, a bare rt_sigreturn stub;
+// 0 where the structure has the field and the kernel its own trampoline; not defined where there is no such field.
+#ifdef ARCH_SA_RESTORER
+void arch_restorer(void);
 #endif
 
 // What a handler may read and edit in its ucontext: lvalues.

@@ -4,6 +4,7 @@
 #define ARCH_H
 
 #define ARCH_NAME "i386"
+#define ARCH_SA_RESTORER 0x04000000
 
 // ebx and ebp may be the compiler's own: both are saved by hand, and what would need them goes through memory.
 static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e, long f)

@@ -4,6 +4,7 @@
 #define ARCH_H
 
 #define ARCH_NAME "x86_64"
+#define ARCH_SA_RESTORER 0x04000000
 
 static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e, long f)
 {
