@@ -23,6 +23,7 @@
 #include "kselftest_harness.h"
 
 #include "need.h"
+#include "reexec.h"
 #include "result.h"
 #include "sys.h"
 
@@ -168,8 +169,10 @@ static inline bool clause_is_due(struct __test_metadata *_metadata, const struct
 
 int main(int argc, char **argv)
 {
-	int slow = slowness();
+	int slow = slowness(), status = run_after_exec(argc, argv);
 
+	if (status >= 0)
+		return status;
 	if (argc == 2 && !strncmp(argv[1], "--clauses", 9))
 		return list_clauses(!strcmp(argv[1], "--clauses=json"));
 
