@@ -35,4 +35,16 @@
 #define NR_CLOCK_GETTIME __NR_clock_gettime
 #endif
 
+// mmap with its offset as the last argument; 32-bit ABIs have it under this name, counted in units of 4096 bytes.
+#ifdef __NR_mmap2
+#define NR_MMAP __NR_mmap2
+#else
+#define NR_MMAP __NR_mmap
+#endif
+#ifdef __NR_ppoll_time64
+#define NR_PPOLL __NR_ppoll_time64
+#else
+#define NR_PPOLL __NR_ppoll
+#endif
+
 #endif
