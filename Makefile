@@ -22,7 +22,7 @@ EXECUTOR_C  := $(wildcard harness/executor/*.c)
 KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
 KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
-.PHONY: all programs run check clean distclean
+.PHONY: all programs run check bench clean distclean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -40,6 +40,12 @@ check:
 	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
 	@./runner.py run
 	@$(PYTHON) -m pytest -q tests
+
+# Where the time of a run goes.
+bench:
+	@harness/setup.sh $(NEEDED_TO_RUN)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@$(PYTHON) -m harness.driver.bench
 
 # One set of rules per ABI. A suite may be named after an architecture: it is then built for that one alone.
 OTHER_ABIS = $(filter-out $(1) generic,$(notdir $(wildcard arch/*)))
