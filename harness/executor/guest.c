@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The executor as the init of a guest: mounts what is missing, and powers off at the end. It never exits.
+#include "executor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Not every PID 1 is a guest's: a container's first process has that number too, but not that name.
+bool guest_is_this(const char *argv0)
+{
+	const char *name = argv0 ? strrchr(argv0, '/') : NULL;
+
+	return getpid() == 1 && argv0 && !strcmp(name ? name + 1 : argv0, "init");
+}
+
+static const struct {
+	const char *path, *type, *options;
+} mounts[] = {
+	{ "/proc", "proc", "" },
+	{ "/sys", "sysfs", "" },
+	{ "/dev", "devtmpfs", "" },
+	{ "/dev/shm", "tmpfs", "mode=1777" },
+	{ "/tmp", "tmpfs", "mode=1777" },
+	{ "/sys/fs/cgroup", "cgroup2", "" },
+};
+
+static bool is_mount_point(const char *path)
+{
+	char above[64];
+	struct stat here, there;
+
+	text_format(above, sizeof(above), "%s/..", path);
+	return !stat(path, &here) && !stat(above, &there) && here.st_dev != there.st_dev;
+}
+
+// For a kernel without devtmpfs.
+static void make_devices(void)
+{
+	static const struct {
+		const char *path;
+		int major, minor;
+	} devices[] = {
+		{ "/dev/console", 5, 1 }, { "/dev/null", 1, 3 }, { "/dev/zero", 1, 5 }, { "/dev/full", 1, 7 },
+		{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/kmsg", 1, 11 }, { "/dev/tty", 5, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(devices) / sizeof(*devices); i++)
+		mknod(devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor));
+}
+
+// The kernel opens /dev/console for init only where the initramfs has it.
+static void open_console(void)
+{
+	int fd;
+
+	if (fcntl(1, F_GETFD) >= 0)
+		return;
+	fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	for (int i = 0; fd >= 0 && i < 3; i++)
+		dup2(fd, i);
+}
+
+void guest_prepare(void)
+{
+	int errors[sizeof(mounts) / sizeof(*mounts)] = { 0 };
+
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+		mkdir(mounts[i].path, 0755);
+		if (!is_mount_point(mounts[i].path) &&
+		    mount(mounts[i].type, mounts[i].path, mounts[i].type, 0, mounts[i].options))
+			errors[i] = errno;
+		if (errors[i] && !strcmp(mounts[i].path, "/dev"))
+			make_devices();
+	}
+	// Tomoyo (in Debian's kernels up to 6.1 at least) resolves the /dev/fd/N by which execveat(2) names a descriptor.
+	if (symlink("/proc/self/fd", "/dev/fd") && errno != EEXIST)
+		complain("cannot make /dev/fd: %s", errno_name(errno));
+	open_console();
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++)
+		if (errors[i] && errors[i] != EBUSY)
+			complain("cannot mount %s: %s", mounts[i].path, errno_name(errors[i]));
+	if (chdir("/"))
+		complain("cannot change to /: %s", errno_name(errno));
+}
+
+void guest_power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	complain("cannot power off: %s", errno_name(errno));
+	for (;;) {
+		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+			;
+		poll(NULL, 0, 1000);
+	}
+}
