@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line: subcommands, their help, exit codes. Imports what a subcommand needs and no more."""
+
+import os
+import sys
+from pathlib import Path
+
+from harness.driver import verdict
+from harness.driver.nearest import UsageError, did_you_mean
+
+HELP = """\
+usage: ./runner.py COMMAND [...]
+
+  run [TARGET-or-CLAUSE...]   check kernels; every option of pytest works     (run --help)
+  list [GLOB...]              the catalogue of clauses: --tsv, --json for programs
+  explain CLAUSE              one clause: its promise, its source, its last verdicts
+  targets                     what can be tested from here
+  doctor                      what this machine can run, and the one command that mends the rest
+
+exit codes: 0 all as expected, 1 a verdict not expected, 2 wrong usage, 3 a target could not be tested, 130 interrupted
+"""
+
+RUN_HELP = """\
+usage: ./runner.py run [TARGET-or-CLAUSE...] [options]
+
+  ./runner.py run                                     this machine, everything that is built
+  ./runner.py run host-i386 futex                     one suite on one target
+  ./runner.py run futex/wait/NAME host-i386           one clause; globs work: 'futex/*/wake_*'
+  ./runner.py run -k 'requeue and not pi' -x          as in pytest
+  ./runner.py run suites/futex/wait.c::NAME[host-i386]
+
+  --repeat N         run each clause N times; a clause whose verdicts differ is a failure
+  --user NAME|UID    run the clauses as this user (as root only)
+  -j N               programs at a time
+  --results DIR      where the run is kept (results/)
+
+pytest's most used: -k WORDS, -x, --maxfail N, --lf, --ff, --co, -q, -v, --durations N, --junitxml FILE, --deselect ID;
+all of them: ./runner.py run --pytest-help. Each verdict has its letter: . pass, F fail, T timeout, C crash, P panic, a absent,
+s skip, E broken. results/README.md explains what is kept.
+"""
+
+LIST_FIELDS = ("id", "abis", "file", "line", "text", "since", "config", "needs", "commit", "needed_by", "writes",
+               "exclusive", "as_nobody", "probed", "timeout")
+
+
+def main(argv: list[str], root: str) -> int:
+    """Runs a command line; returns the exit code."""
+    commands = {"run": run, "list": list_clauses, "explain": explain, "targets": targets, "doctor": doctor}
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP, end="", file=sys.stdout if argv else sys.stderr)
+        return verdict.EXIT_EXPECTED if argv else verdict.EXIT_USAGE
+    try:
+        if argv[0] not in commands:
+            raise UsageError(f"no command is called {argv[0]}{did_you_mean(argv[0], commands)}")
+        code = commands[argv[0]](argv[1:], Path(root))
+        sys.stdout.flush()
+        return code
+    except UsageError as error:
+        print(f"runner.py: {error}", file=sys.stderr)
+        return verdict.EXIT_USAGE
+    except KeyboardInterrupt:
+        return verdict.EXIT_INTERRUPTED
+    except BrokenPipeError:  # `./runner.py list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return verdict.EXIT_EXPECTED
+
+
+def run(argv: list[str], root: Path) -> int:
+    """Checks clauses on targets, through pytest."""
+    if "-h" in argv or "--help" in argv:
+        print(RUN_HELP, end="")
+        return verdict.EXIT_EXPECTED
+    argv = ["--help" if word == "--pytest-help" else word for word in argv]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the same run whatever else is installed
+    try:
+        import pytest
+    except ImportError:
+        print(f"runner.py: {sys.executable} has no pytest: apt-get install -y python3-pytest, and start with /usr/bin/python3",
+              file=sys.stderr)
+        return verdict.EXIT_UNTESTED
+    import signal
+    from harness.driver.plugin import Plugin
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    results = Path(_value_of("--results", argv) or root / "results").absolute()
+    plugin = Plugin(root, results, ["./runner.py", "run", *argv])
+    own = ["-c", str(root / "harness/driver/pytest.ini"), "--rootdir", str(root), "-o", f"cache_dir={results}/.pytest_cache"]
+    return plugin.exit_code(pytest.main(own + argv, plugins=[plugin]))
+
+
+def list_clauses(argv: list[str], root: Path) -> int:
+    """Prints the catalogue of every ABI that is built and runs here."""
+    form, patterns = "", []
+    for word in argv:
+        if word.startswith("-") and word not in ("--json", "--tsv"):
+            raise UsageError(f"no option is called {word}{did_you_mean(word, ('--json', '--tsv'))}")
+        form, patterns = (word, patterns) if word.startswith("-") else (form, [*patterns, word])
+    found = wanted(root, patterns)
+    if form == "--tsv":
+        print("\t".join(LIST_FIELDS))
+    for clause, abis in found:
+        row = {name: getattr(clause, name) for name in LIST_FIELDS if name != "abis"} | {"abis": abis}
+        if form == "--json":
+            import json
+            print(json.dumps({name: row[name] for name in LIST_FIELDS}))
+        elif form == "--tsv":
+            print("\t".join(" ".join(row[name]) if name == "abis" else str(row[name]) for name in LIST_FIELDS))
+        else:
+            print(f"{clause.id}\n    {clause.text}")
+    return verdict.EXIT_EXPECTED
+
+
+def wanted(root: Path, patterns: list[str]) -> list[tuple]:
+    """(clause, its ABIs) for each clause that a pattern selects; all of them without patterns. Raises UsageError."""
+    from harness.driver import catalogue
+    from harness.driver.selection import matches
+    by_id: dict[str, tuple] = {}
+    for abi in catalogue.built_abis(root):
+        listed = catalogue.load(root, abi)
+        for clause in listed.clauses:
+            by_id.setdefault(clause.id, (clause, []))[1].append(abi)
+        for problem in listed.problems:
+            print(f"runner.py: {problem}", file=sys.stderr)
+    if not by_id:
+        raise UsageError("nothing is built: make programs")
+    for pattern in patterns:
+        if not any(matches(clause_id, pattern) for clause_id in by_id):
+            words = {"/".join(clause_id.split("/")[:depth]): None for depth in (1, 2, 3) for clause_id in by_id}
+            raise UsageError(f"no clause matches {pattern}{did_you_mean(pattern, words)}")
+    return [entry for clause_id, entry in sorted(by_id.items())
+            if not patterns or any(matches(clause_id, pattern) for pattern in patterns)]
+
+
+def explain(argv: list[str], root: Path) -> int:
+    """Prints what is known of one clause."""
+    from harness.driver.explain import explanation
+    results = _value_of("--results", argv)
+    words = [word for word in argv if not word.startswith("-") and word != results]
+    unknown = [word for word in argv if word.startswith("-") and not word.startswith("--results")]
+    if unknown or len(words) != 1:
+        raise UsageError("explain takes one clause, as in: ./runner.py explain futex/wait/wake_ends_a_wait")
+    print(explanation(wanted(root, []), words[0], Path(results or root / "results") / "latest"), end="")
+    return verdict.EXIT_EXPECTED
+
+
+def targets(argv: list[str], root: Path) -> int:
+    """Prints every target and what it lacks."""
+    from harness.driver.targets import find_all
+    if argv:
+        raise UsageError("targets takes nothing")
+    for target in find_all(root).values():
+        print(f"{target.name}  {target.lacks or 'ready'}")
+    return verdict.EXIT_EXPECTED
+
+
+def doctor(argv: list[str], root: Path) -> int:
+    """Examines this machine; 0 if the suite can run here."""
+    from harness.driver.doctor import examine
+    if argv:
+        raise UsageError("doctor takes nothing")
+    return examine(root)
+
+
+def _value_of(option: str, argv: list[str]) -> str:
+    """The last value of a long option that must be known before pytest parses the line."""
+    value = ""
+    for word, following in zip(argv, [*argv[1:], ""]):
+        if word == option:
+            value = following
+        elif word.startswith(option + "="):
+            value = word.partition("=")[2]
+    return value

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`runner.py doctor`: what this machine can run, what is missing, and the one command that mends it."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness.driver import verdict
+from harness.driver.targets import find_all
+
+
+def examine(root: Path) -> int:
+    """Prints a line per finding; returns 0 if every target of this host is ready, 3 otherwise."""
+    packages: list[str] = []
+    ready = True
+    uname = os.uname()
+    print(f"kernel    {uname.release} {uname.machine}, {len(os.sched_getaffinity(0))} CPUs, {_config()}")
+    print(f"user      uid {os.geteuid()}{'' if os.geteuid() == 0 else ': clauses that need root are skipped'}")
+    print(f"kmsg      {_kmsg()}")
+    for tool, package, why in (("make", "make", "builds the programs"), ("gcc", "gcc", "builds the programs")):
+        _say(tool, shutil.which(tool) or "", package, why, packages)
+    compiles32 = uname.machine != "x86_64" or not shutil.which("gcc") or _compiles("-m32")
+    _say("gcc -m32", "works" if compiles32 else "", "gcc-multilib", "builds the 32-bit programs", packages)
+    _say("pytest", _module("pytest"), "python3-pytest", "runs the clauses", packages)
+    _say("hypothesis", _module("hypothesis"), "python3-hypothesis", "runs osprim's own tests: make check", packages)
+    for target in find_all(root).values():
+        lacks = target.lacks or _cannot_execute(root / "build" / target.abi / "executor")
+        print(f"target    {target.name}: {lacks or 'ready'}")
+        ready = ready and not lacks
+    if packages:
+        print(f"mend      apt-get install -y --no-install-recommends {' '.join(packages)}")
+    return verdict.EXIT_EXPECTED if ready and _module("pytest") else verdict.EXIT_UNTESTED
+
+
+def _say(name: str, found: str, package: str, why: str, packages: list[str]) -> None:
+    print(f"{name:<9} {found or f'missing: {why}'}")
+    if not found:
+        packages.append(package)
+
+
+def _config() -> str:
+    for path in ("/proc/config.gz", f"/boot/config-{os.uname().release}"):
+        if os.access(path, os.R_OK):
+            return f"configuration {path}"
+    return "no configuration at hand: clauses that depend on one are absent"
+
+
+def _kmsg() -> str:
+    try:
+        os.close(os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK))
+        return "readable: reports of the kernel count as panic"
+    except OSError as error:
+        return f"not readable ({error.strerror}): reports of the kernel go unseen"
+
+
+def _module(name: str) -> str:
+    from importlib.util import find_spec
+    spec = find_spec(name)
+    return str(spec.origin) if spec else ""
+
+
+def _compiles(flag: str) -> bool:
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch, "a.c")
+        source.write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
+        return subprocess.run(["gcc", flag, "-static", "-o", f"{scratch}/a", source], capture_output=True).returncode == 0
+
+
+def _cannot_execute(executor: Path) -> str:
+    """Why this kernel does not run a built executor, "" if it does or if there is none to try."""
+    if not executor.exists():
+        return ""
+    try:
+        subprocess.run([executor, "/dev/null"], capture_output=True, timeout=10)
+        return ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{executor.name} does not run: {getattr(error, 'strerror', error)}"

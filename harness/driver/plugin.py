@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pytest plugin: options, collection, the run behind the items, the header and the summary."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.driver import known, summary, verdict
+from harness.driver.items import PLUGIN, Broken, ClauseItem, ProgramFile
+from harness.driver.nearest import UsageError, did_you_mean
+from harness.driver.plan import Task
+from harness.driver.progress import Progress
+from harness.driver.results import Results, ResultsError
+from harness.driver.run import Run, Wishes
+from harness.driver.selection import Selection, select
+from harness.driver.targets import Target, find_all
+
+
+class Plugin:
+    """One per call of pytest. runner.py passes the object itself; nothing of it is found by name."""
+
+    def __init__(self, root: Path, results: Path, command: list[str]):
+        """root: the repository; results: where runs are kept; command: the command line, for the record."""
+        self.root, self.base, self.command = root, results, command
+        self.progress = Progress()
+        self.selection: Selection | None = None
+        self.results: Results | None = None
+        self.run: Run | None = None
+        self.options: list[str] = []
+        self._by_source: dict[Path, list] = {}
+        self._is_over = False
+
+    # The command line.
+
+    def pytest_addoption(self, parser):
+        """Our own options beside pytest's."""
+        group = parser.getgroup("osprim", "clauses and targets")
+        group.addoption("--repeat", type=int, default=1, metavar="N", help="run each clause N times; verdicts that differ are failures")
+        group.addoption("--user", metavar="NAME|UID", help="run the clauses as this user (as root only)")
+        group._addoption("-j", dest="jobs", type=int, default=0, metavar="N", help="programs at a time")
+        group.addoption("--results", metavar="DIR", help="where the run is kept (results/)")
+        self.options = [name for each in [parser._anonymous, *parser._groups] for option in each.options for name in option.names()]
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_cmdline_parse(self):
+        """Puts the nearest option into pytest's complaint about an unknown one."""
+        outcome = yield
+        if outcome.excinfo and issubclass(outcome.excinfo[0], pytest.UsageError):
+            _, found, words = str(outcome.excinfo[1]).partition("unrecognized arguments: ")
+            if found:
+                word = words.split()[0].partition("=")[0]
+                raise pytest.UsageError(f"no option is called {word}{did_you_mean(word, self.options)}") from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config):
+        """Sorts the words of the command line, makes the run's folder."""
+        config.stash[PLUGIN] = self
+        option = config.option
+        if option.help or option.version:
+            return
+        try:
+            if option.repeat < 1 or option.jobs < 0 or option.jobs > 64:
+                raise UsageError("--repeat takes 1 or more, -j 1 to 64")
+            user = _uid(option.user)
+            entries = known.load(self.root)
+            self.selection = select(self.root, option.file_or_dir, find_all(self.root))
+            config.args = self.selection.node_ids or [str(self.root / "suites")]
+            self._by_source = self._sort_by_source()
+            if option.collectonly:
+                return
+            self.results = Results(self.base)
+            if hasattr(option, "xmlpath"):  # -p no:junitxml
+                option.xmlpath = option.xmlpath or str(self.results.folder / "junit.xml")
+            self.run = Run(self.root, self.results, self.selection.targets, entries,
+                           Wishes(option.repeat, option.jobs, user, self.command))
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        except ResultsError as error:
+            pytest.exit(str(error), verdict.EXIT_UNTESTED)
+
+    # Collection.
+
+    def _sort_by_source(self) -> dict[Path, list[tuple]]:
+        """(clause, target) by C file, clauses in the order of their catalogue, targets side by side."""
+        found: dict[Path, dict[str, list[tuple]]] = {}
+        for target in self.selection.targets:
+            if not target.lacks:
+                for clause in self.selection.clauses(target.abi):
+                    found.setdefault(self.root / clause.source, {}).setdefault(clause.id, []).append((clause, target))
+        return {path: [pair for pairs in by_id.values() for pair in pairs] for path, by_id in found.items()}
+
+    def tasks_of(self, path: Path) -> list[tuple]:
+        """The wanted clauses of a C file with their targets."""
+        return self._by_source.get(path, [])
+
+    def pytest_collect_file(self, file_path, parent):
+        """C files of suites/ hold clauses."""
+        if self.tasks_of(file_path):
+            return ProgramFile.from_parent(parent, path=file_path)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items):
+        """Clauses that need the machine for themselves come last, as they run last."""
+        items.sort(key=lambda item: isinstance(item, ClauseItem) and bool(item.clause.exclusive or item.clause.writes))
+
+    # The run.
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtestloop(self, session):
+        """Starts the machines before the first item, ends them after the last or as soon as the user has seen enough."""
+        items = [item for item in session.items if isinstance(item, ClauseItem)]
+        if not self.run or not items or session.testsfailed:
+            yield
+            return
+        reporter = session.config.pluginmanager.getplugin("terminalreporter")
+        if reporter and self.progress.begin(session.config.option.verbose):
+            reporter.showfspath = reporter._show_progress_info = False
+        self.run.start([Task(item.clause, item.clause_target.name, item.clause_target.abi) for item in items])
+        outcome = yield
+        self.progress.clear()
+        self.run.stop()
+        try:
+            self.run.finish(outcome.excinfo is not None and outcome.excinfo[0] is KeyboardInterrupt)
+        except ResultsError as error:
+            self.run.error = self.run.error or error
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        """Gives reports the clause's own seconds and its place in the C file."""
+        outcome = yield
+        report = outcome.get_result()
+        if not isinstance(item, ClauseItem):
+            return
+        report.duration = item.tally.seconds if call.when == "call" or (call.when == "setup" and report.failed) else 0.0
+        report.location = (item.clause.file, item.clause.line, item.name)
+        if item.tally.total:
+            report.osprim = item.tally.shown["verdict"]
+        if call.excinfo and isinstance(call.excinfo.value, Broken):  # pytest asks an item for its words in `call` alone
+            report.longrepr = item.repr_failure(call.excinfo)
+        if report.skipped and isinstance(report.longrepr, tuple):
+            report.longrepr = (item.clause.file, item.clause.line, report.longrepr[2])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report):
+        """A letter and a word of its own for each verdict; nothing at all where live lines tell it."""
+        word = getattr(report, "osprim", None)
+        if word is None or hasattr(report, "wasxfail"):
+            return ("xfailed", "", "") if self.progress.is_live and hasattr(report, "wasxfail") else None
+        if report.when == "teardown" or (report.when == "setup" and report.passed):
+            return None if report.failed else ("", "", "")
+        category = "error" if report.when == "setup" and report.failed else report.outcome
+        if self.progress.is_live:
+            return category, "", ""
+        shown = "fail" if word in verdict.GOOD and report.failed else word
+        if self._is_over and shown == "absent":
+            shown = "skip"  # pytest's short summary puts one word before all that is skipped; each line has its own
+        return category, verdict.LETTERS[shown], verdict.SHOUTED[shown]
+
+    # What is printed.
+
+    def pytest_report_header(self, config):
+        """The kernel, the ABIs, the configuration and the size of the catalogue."""
+        if not self.selection:
+            return None
+        return summary.header(self.selection, self.run)
+
+    def pytest_terminal_summary(self, terminalreporter, exitstatus):
+        """Targets against verdicts, and what else must be known."""
+        self._is_over = True
+        if not self.run or not self.run.planned:
+            return
+        terminalreporter.section("verdicts")
+        for line in summary.lines(self.run):
+            terminalreporter.write_line(line)
+        if self.run.error:
+            terminalreporter.write_line(f"error: {self.run.error}", red=True)
+        terminalreporter.write_line(f"results: {self.results.folder}")
+
+    def pytest_unconfigure(self):
+        """A run that started nothing leaves nothing."""
+        self.progress.clear()
+        if self.results and self.run and not self.run.planned:
+            self.results.discard()
+
+    def exit_code(self, code: int) -> int:
+        """Our exit code from pytest's."""
+        if code == pytest.ExitCode.INTERRUPTED:
+            return verdict.EXIT_INTERRUPTED
+        if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+            untested = self.selection and self.selection.problems() and code == pytest.ExitCode.NO_TESTS_COLLECTED
+            return verdict.EXIT_UNTESTED if untested else verdict.EXIT_USAGE
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or (self.run and self.run.error):
+            return verdict.EXIT_UNTESTED
+        if self.run and (self.selection.problems() or any(counts["broken"] for counts in self.run.counts.values())):
+            return verdict.EXIT_UNTESTED
+        return int(code)
+
+
+def _uid(user: str | None) -> int:
+    """The uid that --user names; 0 for none. Raises UsageError."""
+    import os
+    import pwd
+    if user is None:
+        return 0
+    try:
+        uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise UsageError(f"no user is called {user}{did_you_mean(user, [entry.pw_name for entry in pwd.getpwall()])}") from None
+    if os.geteuid() != 0 and uid != os.geteuid():
+        raise UsageError("--user needs root")
+    if uid >= 1 << 32:
+        raise UsageError(f"{uid} is no uid")
+    return uid

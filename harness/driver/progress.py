@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""On a terminal: one live line per target with its counts and what runs. Elsewhere: nothing."""
+
+import os
+import time
+
+from harness.driver import verdict
+
+INTERVAL = 0.1  # seconds between two drawings
+
+
+class Progress:
+    """Draws on a copy of standard output, for pytest redirects the other while items run."""
+
+    def __init__(self):
+        self._fd = os.dup(1) if os.isatty(1) and os.environ.get("TERM", "dumb") != "dumb" else -1
+        self._lines = 0
+        self._due = 0.0
+        self.is_live = False
+
+    def begin(self, verbosity: int) -> bool:
+        """Takes the terminal if there is one and nobody asked for a line per clause; says whether it did."""
+        self.is_live = self._fd >= 0 and verbosity == 0
+        return self.is_live
+
+    def draw(self, run) -> None:
+        """Brings the lines up to date, at most ten times a second."""
+        if not self.is_live or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + INTERVAL
+        width = _width(self._fd)
+        lines = [line_of(run, target.name)[:width - 1] for target in run.targets if target.name in run.planned]
+        self._write(self._home() + "".join(f"\x1b[2K{line}\n" for line in lines))
+        self._lines = len(lines)
+
+    def clear(self) -> None:
+        """Removes the lines; what pytest prints next stands in their place."""
+        if self.is_live:
+            self._write(self._home() + "\x1b[J")
+            self._lines = 0
+            self.is_live = False
+
+    def _home(self) -> str:
+        return f"\x1b[{self._lines}A\r" if self._lines else "\r"
+
+    def _write(self, text: str) -> None:
+        try:
+            os.write(self._fd, text.encode("ascii", "replace"))
+        except OSError:
+            self.is_live = False  # the terminal is gone
+
+
+def line_of(run, target: str) -> str:
+    """"host-i386  212/640  209 pass  2 absent  1 skip   futex/wait/wake_ends_a_wait"."""
+    counts = run.counts[target]
+    told = "  ".join(f"{counts[word]} {word}" for word in verdict.WORDS if counts[word])
+    done, planned = sum(counts.values()), run.planned[target] * run.wishes.repeat
+    return f"{target}  {done}/{planned}  {told}   {' '.join(run.running(target))}"
+
+
+def _width(fd: int) -> int:
+    try:
+        return os.get_terminal_size(fd).columns or 80
+    except OSError:
+        return 80

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Drives one machine: a round for all of its tasks, then rounds for those that had not begun when a job or a kernel died."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.driver.classify import Outcome
+from harness.driver.judge import Judge
+from harness.driver.plan import Task, jobs_of, text_of
+from harness.driver.stream import Decoder
+from harness.driver.targets import Machine
+
+MOST_LOG = 64 << 20       # bytes of one round's log; a machine that says more is flooding
+SILENCE_SECONDS = 30      # beyond the longest job's limit
+
+
+class Flood(Exception):
+    """A machine says more than is kept."""
+
+
+@dataclass
+class Session:
+    """One machine's part of a run. Iterate over rounds(); stop() may come from another thread."""
+
+    machine: Machine
+    logs: Path
+    parallel: int = 0       # jobs at a time; 0: as the machine says
+    user: int = 0           # uid of clauses that ask for none
+    config: str = ""        # the kernel's configuration, plain text
+    hello: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    nonces: list[str] = field(default_factory=list)
+    running: list[Task] = field(default_factory=list)
+    is_stopped: bool = False
+
+    @property
+    def log_file(self) -> str:
+        """The raw log's name, relative to the run's folder."""
+        return f"{self.logs.name}/{self.machine.name}.log"
+
+    def stop(self) -> None:
+        """Ends the run soon; what has a verdict keeps it."""
+        self.is_stopped = True
+        self.machine.stop()
+
+    def rounds(self, tasks: list[Task]) -> Iterator[Outcome]:
+        """Yields exactly one outcome with a verdict for each task, fewer if stopped. Raises OSError if logs cannot be
+        written."""
+        while tasks and not self.is_stopped:
+            left: list[Outcome] = []
+            for outcome in self._round(tasks):
+                if outcome.verdict:
+                    yield outcome
+                else:
+                    left.append(outcome)
+            if len(left) == len(tasks) and not self.is_stopped:
+                for outcome in left:
+                    outcome.verdict = "broken"
+                    yield outcome
+                return
+            again = {id(outcome.task) for outcome in left}
+            tasks = [task for task in tasks if id(task) in again]
+
+    def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
+        jobs = jobs_of(tasks, self.machine.slow, self.user)
+        nonce = os.urandom(4).hex()
+        self.nonces.append(nonce)
+        plan = text_of(jobs, nonce, self.parallel or self.machine.parallel, self.machine.slow, self.config)
+        silence = max(job.limit for job in jobs) + SILENCE_SECONDS
+        judge, decoder = Judge(jobs, self.machine.own_kernel), Decoder(nonce)
+        why = ""
+        with open(self.logs / f"{self.machine.name}.log", "ab") as log:
+            try:
+                with closing(self.machine.start(plan, self.logs, silence)) as lines:
+                    yield from filter(self._counts, self._read(lines, judge, decoder, log))
+            except Flood as error:
+                why = str(error)
+        self.running = []
+        words = why or self.machine.last_words()
+        if not judge.hello:
+            words = f"the target said no hello{': ' + words if words else ''}"
+        elif judge.bye or self.is_stopped:
+            words = ""
+        if words and words not in self.faults:
+            self.faults.append(words)
+        yield from filter(self._counts, judge.finish(words))
+        self.hello = self.hello or judge.hello
+        self.faults += [fault for fault in judge.faults if fault not in self.faults]
+        self.notes += [note for note in judge.notes if note not in self.notes]
+
+    def _counts(self, outcome: Outcome) -> bool:
+        """What a stopped run broke off tells nothing about the machine."""
+        return not self.is_stopped or outcome.verdict not in ("", "broken")
+
+    def _read(self, lines: Iterator[bytes], judge: Judge, decoder: Decoder, log) -> Iterator[Outcome]:
+        """Keeps every byte, judges every line."""
+        begin = at = log.tell()
+        for line in lines:
+            log.write(line)
+            start, at = at, at + len(line)
+            if at - begin > MOST_LOG:
+                self.machine.stop()
+                raise Flood(f"it wrote more than {MOST_LOG >> 20} MiB")
+            for event in decoder.feed(line):
+                yield from judge.feed(event, time.monotonic(), (start, at))
+            self.running = judge.running()
+            if judge.hello and not self.hello:
+                self.hello = judge.hello
+        log.flush()
