@@ -71,13 +71,16 @@ static bool need_is_met(const char *need)
 	if (!strncmp(need, "file=", 5))
 		return access(value, F_OK) == 0;
 	if (!strcmp(need, "thp"))
-		return access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+		return access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0 ||
+		       config_is_set("TRANSPARENT_HUGEPAGE") != 1;
 	if (!strcmp(need, "64bit"))
 		return sizeof(long) == 8;
 	if (!strcmp(need, "32bit"))
 		return sizeof(long) == 4;
 	if (!strcmp(need, "compat"))
 		return is_compat();
+	if (!strcmp(need, "native"))
+		return !is_compat();
 	return false;
 }
 

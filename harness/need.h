@@ -13,9 +13,10 @@
 //	cpus=N        at least N CPUs in the affinity mask
 //	cpu=NAME      a register file or instruction set that arch_has_cpu_feature() knows
 //	file=PATH     PATH exists and can be opened for what the clause does (write where uid 0)
-//	thp           transparent huge pages are compiled in
+//	thp           page tables that can map huge pages (taken for granted where THP is not known to be compiled in)
 //	64bit, 32bit  width of the ABI
 //	compat        a 32-bit ABI on a 64-bit kernel
+//	native        an ABI as wide as its kernel
 bool needs_are_met(const char *needs, char *why);
 
 // True if a mainline kernel of this release and configuration may lack the feature; why[NEED_TEXT] says so.

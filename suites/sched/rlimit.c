@@ -45,18 +45,21 @@ CLAUSE(prlimit_returns_what_was_set,
 CLAUSE(prlimit_keeps_sixty_four_bits_and_infinity,
        "prlimit(2) BUGS: prlimit64 uses 64-bit limits on every architecture; RLIM64_INFINITY means no limit", .needed_by = USERS)
 {
-	struct limit before = limit_of(RLIMIT_CORE), none = { ~0ULL, before.hard }, seen;
+	struct limit before = limit_of(RLIMIT_FSIZE), l = { ~0ULL, before.hard }, seen;
 
 	if (before.hard == ~0ULL) {
-		EXPECT_RET(0, set_limit(0, RLIMIT_CORE, &none));
-		seen = limit_of(RLIMIT_CORE);
+		EXPECT_RET(0, set_limit(0, RLIMIT_FSIZE, &l));
+		seen = limit_of(RLIMIT_FSIZE);
 		EXPECT_EQ(~0ULL, seen.soft);
+		EXPECT_EQ(~0ULL, seen.hard);
 	}
-	none = (struct limit){ 4096, 4096 };
-	EXPECT_RET(0, set_limit(0, RLIMIT_CORE, &none));
-	seen = limit_of(RLIMIT_CORE);
-	EXPECT_EQ(4096, seen.soft);
-	EXPECT_EQ(4096, seen.hard);
+	if (before.hard >= 1 << 30) {
+		l = (struct limit){ 1 << 29, 1 << 30 };
+		EXPECT_RET(0, set_limit(0, RLIMIT_FSIZE, &l));
+		seen = limit_of(RLIMIT_FSIZE);
+		EXPECT_EQ(1 << 29, seen.soft);
+		EXPECT_EQ(1 << 30, seen.hard);
+	}
 }
 
 CLAUSE(prlimit_refuses_what_makes_no_sense,
