@@ -34,17 +34,62 @@
 #else
 #define NR_CLOCK_GETTIME __NR_clock_gettime
 #endif
+#ifdef __NR_clock_settime64
+#define NR_CLOCK_SETTIME __NR_clock_settime64
+#else
+#define NR_CLOCK_SETTIME __NR_clock_settime
+#endif
+#ifdef __NR_clock_getres_time64
+#define NR_CLOCK_GETRES __NR_clock_getres_time64
+#else
+#define NR_CLOCK_GETRES __NR_clock_getres
+#endif
+#ifdef __NR_clock_nanosleep_time64
+#define NR_CLOCK_NANOSLEEP __NR_clock_nanosleep_time64
+#else
+#define NR_CLOCK_NANOSLEEP __NR_clock_nanosleep
+#endif
+#ifdef __NR_timer_gettime64
+#define NR_TIMER_GETTIME __NR_timer_gettime64
+#else
+#define NR_TIMER_GETTIME __NR_timer_gettime
+#endif
+#ifdef __NR_timer_settime64
+#define NR_TIMER_SETTIME __NR_timer_settime64
+#else
+#define NR_TIMER_SETTIME __NR_timer_settime
+#endif
+#ifdef __NR_timerfd_gettime64
+#define NR_TIMERFD_GETTIME __NR_timerfd_gettime64
+#else
+#define NR_TIMERFD_GETTIME __NR_timerfd_gettime
+#endif
+#ifdef __NR_timerfd_settime64
+#define NR_TIMERFD_SETTIME __NR_timerfd_settime64
+#else
+#define NR_TIMERFD_SETTIME __NR_timerfd_settime
+#endif
+#ifdef __NR_ppoll_time64
+#define NR_PPOLL __NR_ppoll_time64
+#else
+#define NR_PPOLL __NR_ppoll
+#endif
+#ifdef __NR_pselect6_time64
+#define NR_PSELECT6 __NR_pselect6_time64
+#else
+#define NR_PSELECT6 __NR_pselect6
+#endif
+#ifdef __NR_rt_sigtimedwait_time64
+#define NR_RT_SIGTIMEDWAIT __NR_rt_sigtimedwait_time64
+#else
+#define NR_RT_SIGTIMEDWAIT __NR_rt_sigtimedwait
+#endif
 
 // mmap with its offset as the last argument; 32-bit ABIs have it under this name, counted in units of 4096 bytes.
 #ifdef __NR_mmap2
 #define NR_MMAP __NR_mmap2
 #else
 #define NR_MMAP __NR_mmap
-#endif
-#ifdef __NR_ppoll_time64
-#define NR_PPOLL __NR_ppoll_time64
-#else
-#define NR_PPOLL __NR_ppoll
 #endif
 
 #endif
