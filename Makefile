@@ -13,12 +13,14 @@ NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis libseccomp-dev
 CC_x86_64 := gcc -m64
 CC_i386   := gcc -m32
 
-CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Werror -fno-pie -MMD -MP
+# No stack protector: a raw thread with a thread pointer of its own would look for the canary there.
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Werror -fno-pie -fno-stack-protector -MMD -MP
 LDFLAGS := -static -no-pie
 
 HARNESS_C   := $(wildcard harness/*.c)
 SUITES_C    := $(wildcard suites/*/*.c)
 EXECUTOR_C  := $(wildcard harness/executor/*.c)
+LIAR_C      := $(wildcard harness/liar/*.c)
 KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
 KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
@@ -74,6 +76,20 @@ build/$(1)/executor: $(EXECUTOR_C:%.c=build/$(1)/%.o)
 	$$(CC_$(1)) $$(LDFLAGS) -o $$@ $$^
 endef
 $(foreach abi,$(ABIS),$(eval $(call abi_rules,$(abi))))
+
+# The lying kernel: a 64-bit one lies to 32-bit programs too, so only ABIs that have arch_trace.h build one.
+define liar_rules
+build/$(1)/liar: $(LIAR_C:%.c=build/$(1)/%.o)
+	$$(CC_$(1)) $$(LDFLAGS) -o $$@ $$^ -lseccomp
+endef
+$(foreach abi,$(filter $(ABIS),$(patsubst arch/%/arch_trace.h,%,$(wildcard arch/*/arch_trace.h))),$(eval $(call liar_rules,$(abi))))
+
+define liar_victims
+build/$(1)/tests/liar_%: tests/programs/liar_%.c $$(LIBRARY_$(1))
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $$(CFLAGS) $$(INCLUDES_$(1)) $$(LDFLAGS) -o $$@ $$< $$(LIBRARY_$(1))
+endef
+$(foreach abi,$(ABIS),$(eval $(call liar_victims,$(abi))))
 -include $(foreach abi,$(ABIS),$(wildcard build/$(abi)/*.d build/$(abi)/harness/*.d build/$(abi)/harness/*/*.d build/$(abi)/suites/*/*.d))
 
 $(KSELFTEST_H):

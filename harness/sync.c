@@ -68,7 +68,9 @@ char task_state(int tid)
 	if (read_text(path, stat, sizeof(stat)) <= 0)
 		return 0;
 	end = strrchr(stat, ')');	// the command may hold anything, ") S" included
-	return end && end[1] ? end[2] : 0;
+	if (!end || !end[1])
+		return 0;
+	return end[2] == 't' ? 'T' : end[2];	// stopped, whether by a signal or by whoever traces this run
 }
 
 bool is_blocked_in(int tid, long nr)

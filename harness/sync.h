@@ -34,7 +34,7 @@ bool is_blocked_in(int tid, long nr);
 // Waits until it is; false after wait_until's deadline.
 bool wait_until_blocked_in(int tid, long nr);
 
-// State letter of a task (R S D T t Z X ...), or 0 if there is no such task.
+// State letter of a task (R S D T Z X ...; T whether a signal or a tracer stopped it), or 0 if there is no such task.
 char task_state(int tid);
 
 // Reads a small file into text[size], always terminated; returns the length or -errno. No stdio: safe in raw threads.

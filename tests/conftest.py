@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / "build/hypothesis"))
 
 from harness.driver.targets.host import native_abis  # noqa: E402
 
@@ -36,16 +37,24 @@ class Tree:
         """Writes suites/<name>.c: what a clause's file holds below its two opening lines."""
         source = self.path / f"suites/{name}.c"
         source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text("// SPDX-License-Identifier: GPL-2.0-only\n// A suite of osprim's own tests.\n#include \"clause.h\"\n" + text)
+        source.write_text("// SPDX-License-Identifier: GPL-2.0-only\n// A suite of osprim's own tests.\n"
+                          "#include \"clause.h\"\n" + text)
 
     def build(self) -> None:
-        """Builds what is not up to date, as `make programs` does."""
-        subprocess.run(["make", "-s", "-j2", "-C", self.path, f"ABIS={ABI}", f"KSELFTEST={ROOT}/build/kselftest", "programs"],
+        """Builds what is not up to date, as `make programs` does; begins with this repository's objects."""
+        for path in (ROOT / "build" / ABI).glob("*") if not (self.path / "build").exists() else ():
+            if path.name == "harness":
+                shutil.copytree(path, self.path / "build" / ABI / path.name)
+            elif path.name in ("arch.o", "arch.d", "executor"):
+                (self.path / "build" / ABI).mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, self.path / "build" / ABI)
+        subprocess.run(["make", "-s", "-j2", "-C", self.path, f"ABIS={ABI}", f"KSELFTEST={ROOT}/build/kselftest",
+                        "programs"],
                        check=True, capture_output=True, text=True)
 
     def executor(self, body: str) -> None:
-        """Puts a Python script in the place of the executor: tests/streams.py is imported, `nonce` and `jobs` (number and
-        tests of each) come from the plan, `send(bytes)` writes."""
+        """Puts a Python script in the place of the executor. tests/streams.py is imported, `nonce` and `jobs` (number
+        and tests of each) come from the plan, `send(bytes)` writes."""
         path = self.path / f"build/{ABI}/executor"
         path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,12 +135,14 @@ CLAUSE(a_clause_that_dies_crashes, "futex(2) NOTES: what dies is a crash")
 	raise(SIGSEGV);
 }
 
-CLAUSE(a_clause_of_a_later_kernel_is_absent, "futex(2) VERSIONS: what a kernel may lack is absent", .since = KERNEL(99, 0))
+CLAUSE(a_clause_of_a_later_kernel_is_absent, "futex(2) VERSIONS: what a kernel may lack is absent",
+       .since = KERNEL(99, 0))
 {
 	EXPECT_OK(-1);
 }
 
-CLAUSE(a_clause_of_another_machine_is_skipped, "futex(2) NOTES: what a machine cannot show is skipped", .needs = "cpus=100000")
+CLAUSE(a_clause_of_another_machine_is_skipped, "futex(2) NOTES: what a machine cannot show is skipped",
+       .needs = "cpus=100000")
 {
 	EXPECT_OK(-1);
 }
@@ -181,16 +192,27 @@ CLAUSE(the_last_one_holds, "futex(2) NOTES: the last one holds as well")
 	EXPECT_OK(0);
 }
 """
+STEADY_CLAUSES = 5
+
+MINUTE = """
+CLAUSE(a_clause_that_takes_a_minute, "futex(2) NOTES: what takes a minute can be interrupted", .timeout = 60)
+{
+	for (;;)
+		pause();
+}
+"""
 
 
 @pytest.fixture(scope="session")
 def built():
-    """A repository with two suites: words/all has a clause for each verdict that a program can end with, steady/room passes."""
+    """A repository with three suites: words/all has a clause for each verdict that a program can end with, steady/room
+    passes, waits/minute takes a minute."""
     with tempfile.TemporaryDirectory(prefix="osprim-tree-") as path:  # where clauses without privilege can reach it
         os.chmod(path, 0o755)
         tree = Tree(Path(path))
         tree.suite("words/all", WORDS)
         tree.suite("steady/room", STEADY)
+        tree.suite("waits/minute", MINUTE)
         tree.build()
         yield tree
 

@@ -13,7 +13,7 @@ import zlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NONCE = "1f2e3d4c"
+NONCE = f"a{os.getpid() % 16**7:07x}"   # marks what is this process's own, also in the names of private directories
 DEADLINE_S = 60     # for events that take milliseconds: only a test that fails waits for it
 PROGRAMS = ("attacks", "changes", "inspects", "lingers", "prints")
 COMPLETE, BAD_PLAN, INCOMPLETE = 0, 2, 3    # exit codes
@@ -135,6 +135,9 @@ class Executor:
         for pid in self.left_behind():
             os.kill(pid, 9)
         self.process.communicate()
+        for name in directories():
+            subprocess.run(["umount", "-q", f"/tmp/{name}/m"])
+            shutil.rmtree(f"/tmp/{name}")
 
     def left_behind(self):
         """Processes that carry the marker in their environment: the executor, nannies, programs and their children."""
@@ -172,11 +175,12 @@ def wait_until(condition):
 
 
 def run(path, text, cwd, **options):
-    """Runs a plan to its end; returns the stream. It must be complete, and leave nothing behind."""
+    """Runs a plan to its end; returns the stream, which knows of directories left. It must be complete, and no process left."""
     with Executor(path, text, cwd, **options) as executor:
         stream, code = executor.finish()
         assert (code, executor.errors) == (0, b"")
         assert executor.left_behind() == []
+        stream.directories = directories()
     assert stream.is_complete()
     return stream
 

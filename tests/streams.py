@@ -47,7 +47,8 @@ class Stream:
     def run(self, job: int, *taps: str, first: int = 1) -> "Stream":
         """Clauses of a job that pass."""
         for number, tap in enumerate(taps, first):
-            self.say(f"line {job} #  RUN           {tap} ...", f"line {job} #            OK  {tap}", f"line {job} ok {number} {tap}")
+            self.say(f"line {job} #  RUN           {tap} ...", f"line {job} #            OK  {tap}",
+                     f"line {job} ok {number} {tap}")
         return self
 
     def fail(self, job: int, number: int, tap: str, *words: str) -> "Stream":
@@ -88,7 +89,7 @@ def judged(data: bytes, jobs: list[Job], own_kernel: bool = False, nonce: str = 
 
 
 def verdicts(data: bytes, jobs: list[Job], own_kernel: bool = False) -> dict[tuple[int, str], str]:
-    """The verdict of each planned clause by (job, its harness's name); "" for one to be planned again. Every one once."""
+    """The verdict of each planned clause by (job, harness's name), "" for one to be planned again; one for each."""
     by_task = {id(task): (planned.number, task.clause.tap) for planned in jobs for task in planned.tasks}
     outcomes, _ = judged(data, jobs, own_kernel)
     told = {by_task[id(outcome.task)]: outcome.verdict for outcome in outcomes}

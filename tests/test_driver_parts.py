@@ -7,7 +7,7 @@ import re
 import threading
 
 import pytest
-from streams import clause
+from streams import ROOT, clause
 
 from harness.driver import catalogue, kernellog, known
 from harness.driver.ktap import ktap
@@ -54,7 +54,8 @@ def test_limit_is_the_longest_clauses_and_grows_with_slowness():
 def test_users():
     jobs = jobs_of([task("global.a_x"), task("global.b_x", order=1, as_nobody=1)])
     assert [job.user for job in jobs] == [0, NOBODY]
-    assert {job.user for job in jobs_of([task("global.a_x"), task("global.b_x", order=1, as_nobody=1)], user=1000)} == {1000}
+    assert {job.user for job in jobs_of([task("global.a_x"), task("global.b_x", order=1, as_nobody=1)],
+                                        user=1000)} == {1000}
 
 
 def test_the_plan_reads_as_the_contract_says():
@@ -78,8 +79,10 @@ def program(root, text: str, name: str = "s/p") -> None:
 
 
 def printed(**changes) -> str:
-    row = {"name": "a_b_c", "tap": "global.a_b_c", "file": "suites/s/p.c", "line": 3, "text": "futex(2): it holds", "since": "", "config": "",
-           "needs": "", "commit": "", "needed_by": "", "writes": "", "exclusive": 0, "as_nobody": 0, "probed": 0, "timeout": 10} | changes
+    row = {"name": "a_b_c", "tap": "global.a_b_c", "file": "suites/s/p.c", "line": 3, "text": "futex(2): it holds",
+           "since": "", "config": "",
+           "needs": "", "commit": "", "needed_by": "", "writes": "", "exclusive": 0, "as_nobody": 0, "probed": 0,
+           "timeout": 10} | changes
     return f"echo '{json.dumps(row)}'"
 
 
@@ -94,13 +97,15 @@ def test_a_catalogue_is_read_once_per_build(tmp_path):
 
 
 @pytest.mark.parametrize("text,problem", [
-    ("echo oops >&2; exit 1", "oops"), ("exit 3", "exit code 3"), ("echo '{'", "JSONDecodeError"), ("echo '[]'", "TypeError"),
+    ("echo oops >&2; exit 1", "oops"), ("exit 3", "exit code 3"), ("echo '{'", "JSONDecodeError"),
+    ("echo '[]'", "TypeError"),
     ("echo '{\"name\": 1}'", "KeyError"), (printed(line="3"), "wrong type"), (printed(name=None), "wrong type")])
 def test_a_program_that_cannot_list_is_a_problem_and_no_more(tmp_path, text, problem):
     program(tmp_path, text, "s/bad")
     program(tmp_path, printed())
     listed = catalogue.load(tmp_path, "x86_64")
-    assert len(listed.clauses) == 1 and len(listed.problems) == 1 and problem in listed.problems[0] and "s/bad" in listed.problems[0]
+    assert len(listed.clauses) == 1 and len(listed.problems) == 1
+    assert problem in listed.problems[0] and "s/bad" in listed.problems[0]
 
 
 def test_what_is_not_built_or_not_up_to_date_is_named(tmp_path):
@@ -109,7 +114,8 @@ def test_what_is_not_built_or_not_up_to_date_is_named(tmp_path):
     os.utime(tmp_path / "suites/s/p.c", (2e9, 2e9))
     (tmp_path / "build/x86_64/suites/s/gone").write_text("")
     listed = catalogue.load(tmp_path, "x86_64")
-    assert listed.unbuilt == ["suites/s/new.c"] and listed.stale == ["build/x86_64/suites/s/p"] and len(listed.clauses) == 1
+    assert listed.unbuilt == ["suites/s/new.c"] and listed.stale == ["build/x86_64/suites/s/p"]
+    assert len(listed.clauses) == 1
 
 
 def test_a_suite_named_after_another_architecture_is_none_of_ours(tmp_path):
@@ -140,21 +146,27 @@ def test_an_entry_covers_its_clauses_targets_abis_and_kernels(tmp_path):
     one = entries(tmp_path, ENTRY + 'target = "host-*"\nabi = "i386"\nkernel = ">=5.10, <6.2"\n')
     assert known.find(one, "futex/wait/x", "host-i386", "i386", "6.1.0-50-amd64") is one[0]
     for case in (("mincore/a/x", "host-i386", "i386", "6.1.0"), ("futex/wait/x", "qemu-i386", "i386", "6.1.0"),
-                 ("futex/wait/x", "host-i386", "arm", "6.1.0"), ("futex/wait/x", "host-i386", "i386", "6.2.0-rc1"), ("futex/wait/x", "host-i386", "i386", "")):
+                 ("futex/wait/x", "host-i386", "arm", "6.1.0"), ("futex/wait/x", "host-i386", "i386", "6.2.0-rc1"),
+                 ("futex/wait/x", "host-i386", "i386", "")):
         assert known.find(one, *case) is None, case
 
 
 @pytest.mark.parametrize("release,bounds,inside", [
-    ("6.1.0-50-amd64", "=6.1", True), ("6.1.8", "=6.1", True), ("6.1.8", "<=6.1", True), ("6.1.8", "<6.1.9", True), ("6.1.8", ">6.1.8", False),
-    ("6.10.0", ">6.9", True), ("5.10.1", ">=5.10, <6.2", True), ("6.2", ">=5.10, <6.2", False), ("strange", ">=5.10", False), ("strange", "", True)])
+    ("6.1.0-50-amd64", "=6.1", True), ("6.1.8", "=6.1", True), ("6.1.8", "<=6.1", True), ("6.1.8", "<6.1.9", True),
+    ("6.1.8", ">6.1.8", False),
+    ("6.10.0", ">6.9", True), ("5.10.1", ">=5.10, <6.2", True), ("6.2", ">=5.10, <6.2", False),
+    ("strange", ">=5.10", False), ("strange", "", True)])
 def test_ranges_compare_numbers(release, bounds, inside):
     assert known.in_range(release, bounds) is inside
 
 
 @pytest.mark.parametrize("text,said", [
-    (ENTRY + 'kernle = "6.1"\n', "unknown key kernle; did you mean kernel?"), (ENTRY.replace("reason", "# reason"), "reason must be given"),
-    (ENTRY.replace('"fail"', '"flai"'), "did you mean fail?"), (ENTRY.replace('"fail"', '"pass"'), "expect must be one of"),
-    (ENTRY.replace('"fail"', '"broken"'), "expect must be one of"), (ENTRY + 'kernel = "6.1-6.2"\n', "kernel must read like"),
+    (ENTRY + 'kernle = "6.1"\n', "unknown key kernle; did you mean kernel?"),
+    (ENTRY.replace("reason", "# reason"), "reason must be given"),
+    (ENTRY.replace('"fail"', '"flai"'), "did you mean fail?"),
+    (ENTRY.replace('"fail"', '"pass"'), "expect must be one of"),
+    (ENTRY.replace('"fail"', '"broken"'), "expect must be one of"),
+    (ENTRY + 'kernel = "6.1-6.2"\n', "kernel must read like"),
     (ENTRY.replace('"futex/*"', "3"), "clause must be a text"), ("[[knwon]]\n", "unknown key knwon"), ("[[", "a.toml")])
 def test_an_entry_that_is_wrong_is_refused_with_its_place(tmp_path, text, said):
     with pytest.raises(UsageError) as caught:
@@ -168,29 +180,34 @@ def test_what_is_expected():
     assert [word for word in WORDS if known.is_expected(word, entry)] == ["fail", "absent", "skip"]
 
 
-def test_the_entries_of_this_repository_are_sound(request):
-    known.load(request.config.rootpath if (request.config.rootpath / "fixtures").exists() else request.config.rootpath.parent)
+def test_the_entries_of_this_repository_are_sound():
+    known.load(ROOT)
 
 
 # Results and KTAP.
 
 def tally(word: str, why: str = "", **changes) -> Tally:
     told = Tally()
-    told.add({"clause": "s/p/a", "verdict": word, "why": why, "expected": known.is_expected(word, None), "known": None, "seconds": 1.5, "text": "futex(2): a",
+    told.add({"clause": "s/p/a", "verdict": word, "why": why, "expected": known.is_expected(word, None), "known": None,
+              "seconds": 1.5, "text": "futex(2): a",
               "file": "suites/s/p.c", "line": 3, "seen": ["suites/s/p.c:4: x"], "kmsg": []} | changes)
     return told
 
 
 @pytest.mark.parametrize("told,line", [
-    (tally("pass"), "ok 1 s/p/a"), (tally("fail", "x"), "not ok 1 s/p/a"), (tally("timeout", "x"), "not ok 1 s/p/a # TIMEOUT 2"),
-    (tally("crash", "signal #11"), "not ok 1 s/p/a # ERROR crash: signal 11"), (tally("panic", "BUG"), "not ok 1 s/p/a # ERROR panic: BUG"),
-    (tally("broken", "gone"), "not ok 1 s/p/a # ERROR broken: gone"), (tally("skip", "needs root"), "ok 1 s/p/a # SKIP needs root"),
+    (tally("pass"), "ok 1 s/p/a"), (tally("fail", "x"), "not ok 1 s/p/a"),
+    (tally("timeout", "x"), "not ok 1 s/p/a # TIMEOUT 2"),
+    (tally("crash", "signal #11"), "not ok 1 s/p/a # ERROR crash: signal 11"),
+    (tally("panic", "BUG"), "not ok 1 s/p/a # ERROR panic: BUG"),
+    (tally("broken", "gone"), "not ok 1 s/p/a # ERROR broken: gone"),
+    (tally("skip", "needs root"), "ok 1 s/p/a # SKIP needs root"),
     (tally("absent", "since 6.7"), "ok 1 s/p/a # SKIP absent: since 6.7"),
     (tally("fail", "x", expected=True, known={"reason": "issue #7"}), "ok 1 s/p/a # XFAIL fail: issue 7"),
     (tally("pass", expected=False, known={"file": "f", "expect": "fail"}), "not ok 1 s/p/a")])
 def test_ktap_results(told, line):
     lines = ktap([told]).splitlines()
-    assert lines[:2] == ["KTAP version 1", "1..1"] and lines[-1] == line and all(text.startswith("# ") for text in lines[2:-1])
+    assert lines[:2] == ["KTAP version 1",
+                         "1..1"] and lines[-1] == line and all(text.startswith("# ") for text in lines[2:-1])
 
 
 def test_ktap_numbers_are_consecutive_and_differing_verdicts_are_not_ok():
@@ -204,7 +221,8 @@ def test_a_tally_shows_what_was_not_expected():
     told = tally("pass")
     for word in ("fail", "crash", "pass"):
         told.add(tally(word).shown)
-    assert (told.shown["verdict"], told.total, told.differs, told.told()) == ("fail", 4, True, "2 pass, 1 fail, 1 crash")
+    assert (told.shown["verdict"], told.total, told.differs, told.told()) == ("fail", 4, True,
+                                                                              "2 pass, 1 fail, 1 crash")
 
 
 def test_runs_started_at_once_never_share_a_folder(tmp_path):
@@ -247,7 +265,8 @@ def test_results_that_cannot_be_written_are_one_clear_error(tmp_path):
 # The rest.
 
 def test_patterns_select_ids_suites_programs_and_globs():
-    assert all(matches("futex/wait/a_b", pattern) for pattern in ("futex/wait/a_b", "futex", "futex/", "futex/wait", "*/a_*", "futex/*"))
+    assert all(matches("futex/wait/a_b", pattern) for pattern in ("futex/wait/a_b", "futex", "futex/", "futex/wait",
+                                                                  "*/a_*", "futex/*"))
     assert not any(matches("futex/wait/a_b", pattern) for pattern in ("fut", "futex/wai", "wait", "a_b"))
 
 
@@ -291,18 +310,24 @@ def test_silence_ends_the_reading():
 
 
 @pytest.mark.parametrize("line,named", [
-    ("CPU: 1 UID: 0 PID: 42 Comm: wait Not tainted 7.2.0", {"wait"}), ("WARNING: kernel/futex/core.c:100 at f+0x1/0x2, CPU#1: wait/42", {"wait"}),
-    ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [wait:42]", {"wait"}), ("INFO: task wait:42 blocked for more than 120 seconds.", {"wait"}),
+    ("CPU: 1 UID: 0 PID: 42 Comm: wait Not tainted 7.2.0", {"wait"}),
+    ("WARNING: kernel/futex/core.c:100 at f+0x1/0x2, CPU#1: wait/42", {"wait"}),
+    ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [wait:42]", {"wait"}),
+    ("INFO: task wait:42 blocked for more than 120 seconds.", {"wait"}),
     ("WARNING: CPU: 1 PID: 42 at kernel/futex/wait:42.c", set())])
 def test_the_tasks_that_a_report_names(line, named):
     assert kernellog.names_in(line) == named
 
 
 @pytest.mark.parametrize("line,opens", [
-    ("WARNING: CPU: 0 PID: 1 at x", True), ("BUG: unable to handle page fault for address: 0", True), ("Oops: 0000 [#1] PREEMPT SMP", True),
-    ("Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1]", True), ("rcu: INFO: rcu_sched self-detected stall on CPU", True),
-    ("INFO: task a:1 blocked for more than 120 seconds.", True), ("Kernel panic - not syncing: x", True), ("UBSAN: array-index-out-of-bounds in x", True),
-    ("traps: a[1] general protection fault ip:1 sp:2 error:0 in a[3]", False), ("a[1]: segfault at 0 ip 1 sp 2 error 4", False), ("usb 1-1: new device", False)])
+    ("WARNING: CPU: 0 PID: 1 at x", True), ("BUG: unable to handle page fault for address: 0", True),
+    ("Oops: 0000 [#1] PREEMPT SMP", True),
+    ("Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1]", True),
+    ("rcu: INFO: rcu_sched self-detected stall on CPU", True),
+    ("INFO: task a:1 blocked for more than 120 seconds.", True), ("Kernel panic - not syncing: x", True),
+    ("UBSAN: array-index-out-of-bounds in x", True),
+    ("traps: a[1] general protection fault ip:1 sp:2 error:0 in a[3]", False),
+    ("a[1]: segfault at 0 ip 1 sp 2 error 4", False), ("usb 1-1: new device", False)])
 def test_what_opens_a_report(line, opens):
     assert (kernellog.Reader().feed(line) is not None) is opens
 

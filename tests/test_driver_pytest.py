@@ -5,22 +5,24 @@ import re
 import xml.etree.ElementTree as xml
 
 import pytest
+from conftest import STEADY_CLAUSES as STEADY
 from conftest import TARGET
 
 WORDS = {
-    "a_clause_that_holds_passes": "pass", "a_clause_that_does_not_hold_fails": "fail", "a_clause_that_hangs_times_out": "timeout",
+    "a_clause_that_holds_passes": "pass", "a_clause_that_does_not_hold_fails": "fail",
+    "a_clause_that_hangs_times_out": "timeout",
     "a_clause_that_dies_crashes": "crash", "a_clause_of_a_later_kernel_is_absent": "absent",
     "a_clause_of_another_machine_is_skipped": "skip", "a_clause_that_prints_results_is_broken": "broken",
     "a_clause_that_kills_the_harness_crashes": "crash", "a_clause_after_a_dead_harness_is_run_again": "pass",
 }
-STEADY = 5
 
 
 @pytest.fixture(scope="module")
 def whole(built):
     """One run of everything, verbosely, with durations and JUnit: (what it printed, the tree)."""
     built.forget()
-    return built.run("run", "-v", "--durations=2", f"--junitxml={built.path}/results/mine.xml", code=3), built
+    return built.run("run", "words", "steady", "-v", "--durations=2", f"--junitxml={built.path}/results/mine.xml",
+                     code=3), built
 
 
 def ids(printed: str) -> list[str]:
@@ -33,7 +35,8 @@ def test_every_verdict_of_a_program(whole):
 
 
 @pytest.mark.parametrize("name,word", [
-    ("a_clause_that_holds_passes", "PASSED"), ("a_clause_that_does_not_hold_fails", "FAILED"), ("a_clause_that_hangs_times_out", "TIMEOUT"),
+    ("a_clause_that_holds_passes", "PASSED"), ("a_clause_that_does_not_hold_fails", "FAILED"),
+    ("a_clause_that_hangs_times_out", "TIMEOUT"),
     ("a_clause_that_dies_crashes", "CRASH"), ("a_clause_of_a_later_kernel_is_absent", "ABSENT"),
     ("a_clause_of_another_machine_is_skipped", "SKIPPED"), ("a_clause_that_prints_results_is_broken", "BROKEN")])
 def test_each_verdict_has_its_word_in_a_verbose_run(whole, name, word):
@@ -71,8 +74,10 @@ def test_junit_has_file_line_and_the_explanation(whole):
         assert "CLAUSE(a_clause_that_does_not_hold_fails" in text and failed.get("classname") == "suites.words.all.c"
         assert failed.find("failure").get("message").startswith("fail: ") and "promise" in failed.find("failure").text
         assert cases[f"a_clause_that_prints_results_is_broken[{TARGET}]"].find("error") is not None
-        assert cases[f"a_clause_of_a_later_kernel_is_absent[{TARGET}]"].find("skipped").get("message").startswith("absent: ")
-        assert {p.get("name"): p.get("value") for p in failed.iter("property")}["clause"] == "words/all/a_clause_that_does_not_hold_fails"
+        skipped = cases[f"a_clause_of_a_later_kernel_is_absent[{TARGET}]"].find("skipped")
+        assert skipped.get("message").startswith("absent: ")
+        properties = {entry.get("name"): entry.get("value") for entry in failed.iter("property")}
+        assert properties["clause"] == "words/all/a_clause_that_does_not_hold_fails" and properties["verdict"] == "fail"
 
 
 def test_exclusive_clauses_come_last(whole):
@@ -87,7 +92,8 @@ def test_the_repeat_command_of_a_variant_selects_just_it(whole):
     bare = {record["clause"].rsplit("/", 1)[-1]: record["bare"] for record in whole[1].records()}
     assert bare["every_room_has_a_number.large"].endswith("-r room.large.every_room_has_a_number")
     import subprocess
-    out = subprocess.run(bare["every_room_has_a_number.large"], shell=True, cwd=whole[1].path, capture_output=True, text=True).stdout
+    out = subprocess.run(bare["every_room_has_a_number.large"], shell=True, cwd=whole[1].path, capture_output=True,
+                         text=True).stdout
     assert "1..1" in out and "ok 1 room.large.every_room_has_a_number" in out
 
 
@@ -104,7 +110,8 @@ def test_k_and_targets_select(tree):
 
 
 def test_words_select_suites_and_programs(tree):
-    lines = [["steady"], ["steady/room"], ["steady/*"], ["suites/steady/room.c"], ["host", "steady"], [TARGET, "-k", "steady"]]
+    lines = [["steady"], ["steady/room"], ["steady/*"], ["suites/steady/room.c"], ["host", "steady"],
+             [TARGET, "-k", "steady"]]
     for code, printed in tree.run_all(*(["run", "--co", "-q", *words] for words in lines)):
         assert code == 0 and len(ids(printed)) == STEADY
 
@@ -131,13 +138,15 @@ def test_x_stops_the_run(tree):
 
 
 def test_maxfail(tree):
-    printed = tree.run("run", "--maxfail=2", "words", "-k", "not_hold or dies or absent or after", code=1)
+    printed = tree.run("run", "--maxfail=2", "--tb=line", "words", "-k", "not_hold or dies or absent or after", code=1)
     assert "stopping after 2 failures" in printed
+    assert re.search(r"^suites/words/all.c:\d+: crash: ended by signal 11, SIGSEGV$", printed, re.M)
 
 
 def test_lf_and_ff_remember_clauses(tree):
     tree.run("run", "words", "-k", "not_hold or holds or absent", code=1)
-    assert ids(tree.run("run", "--lf", "--co", "-q")) == [f"suites/words/all.c::a_clause_that_does_not_hold_fails[{TARGET}]"]
+    assert ids(tree.run("run", "--lf", "--co",
+                        "-q")) == [f"suites/words/all.c::a_clause_that_does_not_hold_fails[{TARGET}]"]
     assert "not_hold" in ids(tree.run("run", "--ff", "--co", "-q", "words"))[0]
 
 
@@ -154,7 +163,8 @@ def test_a_quiet_run_prints_letters(tree):
 
 def test_nothing_litters_the_repository(tree):
     tree.run("run", "steady")
-    found = {str(path.relative_to(tree.path)) for path in tree.path.rglob("*") if path.name in ("__pycache__", ".pytest_cache")}
+    found = {str(path.relative_to(tree.path)) for path in tree.path.rglob("*") if path.name in ("__pycache__",
+                                                                                                ".pytest_cache")}
     assert found == {"results/.pytest_cache"}
 
 

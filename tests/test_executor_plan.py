@@ -24,7 +24,7 @@ BAD_PLANS = {
     "no_header": (GOOD.replace("osprim-plan 1\n", ""), 1, "begin with: osprim-plan 1"),
     "another_version": (GOOD.replace("osprim-plan 1", "osprim-plan 2"), 1, "version"),
     "no_nonce": (GOOD.replace(f"nonce {NONCE}\n", ""), 2, "order"),
-    "short_nonce": (GOOD.replace(NONCE, "1f2e3d4"), 2, "8 hex digits"),
+    "short_nonce": (GOOD.replace(NONCE, NONCE[:7]), 2, "8 hex digits"),
     "nonce_in_capitals": (GOOD.replace(NONCE, NONCE.upper()), 2, "8 hex digits"),
     "nonce_with_a_space_behind": (GOOD.replace(NONCE, NONCE + " "), 2, "8 hex digits"),
     "wrong_order": (GOOD.replace("parallel 4\nslow 1\n", "slow 1\nparallel 4\n"), 3, "order"),

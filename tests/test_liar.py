@@ -28,7 +28,7 @@ TRUTH = {
     "liar_calls": {
         "errors": "-11", "wakes": "0", "repeats": "pppppp", "scopes": "1 1 1", "buffers": "4 00000000a5a5a5a5",
         "paths": "0 /dev/zero", "flags": "1 1", "structures": "1 1", "endings": "1", "memory": "0 0 1", "blocks": "1",
-        "restarts": "1", "restart_blocks": "-110", "order": "0"},
+        "restarts": "1 1", "interrupts": "-4 1", "restart_blocks": "-110", "order": "0"},
     "liar_signals": {
         "direct": "1 -6 1 1", "value": "1 7", "directed": "t", "moment": "1 1", "fatal": "signal 15", "mask_after": "0",
         "registers": "same same", "entry": "0 0", "stops": "1 1 2"},
@@ -52,6 +52,10 @@ LIES = [
     ("errors", f"{FUTEX} when=u32[arg0]==2||arg0==0||u32[8]==0 return=0", "-11"),
     ("errors", f"{FUTEX} when=int1&127==0&&int2==0&&arg3==0 return=0", "0"),
     ("errors", f"{FUTEX} when=int1>=128&&int2>0 return=0", "-11"),
+    # by the filter itself
+    ("errors", f"{FUTEX} answer=-EPERM", "-1"),
+    ("errors", f"{FUTEX} when=int1&127==0&&int2==0 answer=0", "0"),
+    ("errors", f"{FUTEX} when=int1&127==1 answer=0", "-11"),
     # which calls
     ("repeats", "call=getppid number=getpid", "ssssss"),
     ("repeats", "call=110,64 number=getpid", "ssssss"),
@@ -93,8 +97,12 @@ LIES = [
     ("blocks", "call=read thread=other interrupt=5 after=result=-EINTR", "-4"),
     ("order", "call=getsid hold=20000,lie2\ncall=getpgid", "1"),
     ("order", "call=getsid hold_return=1", "0"),
-    ("restarts", "call=read thread=other nth=1 after=result=77", "77"),
-    ("restarts", "call=read thread=other if=result==-ERESTARTSYS after=result=-EINTR", "-4"),
+    ("restarts", "call=read thread=other nth=1 after=result=77", "77 77"),
+    ("restarts", "call=read thread=other nth=2 after=result=77", "1 1"),
+    ("interrupts", "call=read thread=other nth=1 after=result=77", "-4 1"),
+    ("interrupts", "call=read thread=other nth=2 after=result=77", "-4 77"),
+    ("interrupts", "call=read thread=other if=result==-ERESTARTSYS after=result=-ERESTARTNOINTR", "1 1"),
+    ("restarts", "call=read thread=other if=result==-ERESTARTSYS after=result=-EINTR", "-4 1"),
     ("restart_blocks", f"{FUTEX} thread=other nth=1 after=result=5", "5"),
     # signals: delivery
     ("direct", "signal=SIGUSR1 deliver=0", "0 0 0 0"),
@@ -149,6 +157,8 @@ WRONG = [
     ("id=a signal=SIGNONE deliver=0", "no signal"),
     ("id=a signal=SIGUSR1 return=0", "go with call= alone"),
     ("id=a call=read hold=5,b", "no lie has this id"),
+    ("id=a call=read depth=1 answer=0", "alone"),
+    ("id=a call=read return=0 after=result=1", "no way out"),
     ("id=a call=read\nid=a call=write", "another lie"),
 ]
 
@@ -193,7 +203,7 @@ def check_lie(tmp_path, abi, probe, lies, expected, *options):
     assert re.fullmatch(expected, lied.printed), f"printed {lied.printed}; {lied.errors}"
     assert lied.status == 0
     changes = expected != TRUTH[program].get(probe)
-    assert not changes or any(lied.told)
+    assert not changes or any(lied.told) or "answer=" in lies
     assert not any(lied.failed)
 
 
@@ -221,6 +231,21 @@ def test_a_call_unknown_to_the_library_can_be_lied_about(tmp_path):
 def test_the_log_counts_what_was_told(tmp_path):
     lied = Lied(tmp_path, "x86_64", "liar_calls", "repeats", "call=getppid every=2 return=0\ncall=getppid poke=u8[8]=0")
     assert (lied.told, lied.failed) == ([3, 0], [0, 6])
+
+
+def test_the_log_tells_of_tasks_that_the_program_traced(tmp_path):
+    Lied(tmp_path, "x86_64", "liar_tasks", "tracer", "call=getsid return=0")
+    assert "tracees 2\n" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("launcher", "expected"), [("*sh", "0 0 1"), ("nosuch", "1 1 0")])
+def test_depth_counts_from_what_the_launcher_executes(tmp_path, launcher, expected):
+    victim = ROOT / "build/x86_64/tests/liar_calls"
+    (tmp_path / "lies").write_text("id=a depth=0 call=getpgid return=-EPERM\n" if launcher == "*sh" else
+                                   "id=a depth=2- call=getpgid return=-EPERM\n")
+    done = subprocess.run([LIAR, "--lies", tmp_path / "lies", "--log", "/dev/null", "--launcher", launcher, "--",
+                           "/bin/sh", "-c", f"{victim} scopes; true"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"scopes {expected}\n"
 
 
 @pytest.mark.parametrize(("lies", "complaint"), WRONG, ids=[lies for lies, _ in WRONG])

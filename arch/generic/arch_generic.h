@@ -2,6 +2,7 @@
 // The contract of a port, and the defaults for what most ports share; each arch/<abi>/arch.h ends by including this.
 //
 // A port is a folder: arch.h and arch.S here, arch_vec.h where there are vector registers, target.toml for the driver.
+// Where a liar (harness/liar) is built, arch_trace.h knows the registers of traced tasks: arch_trace_generic.h.
 // Adding an architecture adds the folder and touches nothing else. Assembly only moves registers from and to memory;
 // what can be said in C is said in C. suites/arch checks on the machine itself that a port keeps this contract.
 #ifndef ARCH_GENERIC_H

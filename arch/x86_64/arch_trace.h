@@ -13,7 +13,6 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
-#include <ucontext.h>
 
 #include "arch_trace_generic.h"
 
@@ -85,7 +84,7 @@ static const struct { const char *name; size_t offset; } trace_regs_by_name[] = 
 #define TRACE_GENERAL ((int)(sizeof(trace_regs_by_name) / sizeof(trace_regs_by_name[0])))
 
 // Pieces of the XSAVE image in its standard form: component, where in it register 0 is, bytes between registers.
-// "xmm3" is the low 64 bits, "xmm3h" the high ones; "ymm3", "zmm3" and "zmm19" begin where the narrower one ends.
+// "xmm3" is the low 64 bits, "xmm3h" the high ones; "ymm3", "zmm3" begin where the narrower one ends; "himm3" is zmm19.
 static const struct { const char *name; int component, offset, stride, count, size; } trace_vectors[] = {
 	{ "fcw", 0, 0, 0, 0, 2 }, { "mxcsr", 1, 24, 0, 0, 4 }, { "pkru", 9, 0, 0, 0, 4 },
 	{ "st%d%n", 0, 32, 16, 8, 8 }, { "xmm%d%n", 1, 160, 16, 16, 8 }, { "xmm%dh%n", 1, 168, 16, 16, 8 },
@@ -184,13 +183,15 @@ static inline void trace_handler_frame(const struct trace_regs *regs, uint64_t *
 	*ucontext = compat ? regs->user.rcx : regs->user.rdx;
 }
 
-// rip in ucontext_t of x86_64; eip in that of i386: flags, link, stack (20), segments (16), registers (32), trap and error.
+// rip in ucontext_t of x86_64: behind flags, link, stack (40) and sixteen registers; eip in that of i386: behind flags,
+// link, stack (20), segments (16), eight registers (32), trap and error.
 static inline size_t trace_context_pc(const struct trace_regs *regs)
 {
-	return trace_abi_in_user_mode(regs) ? 20 + 16 + 32 + 8 : offsetof(ucontext_t, uc_mcontext.gregs[REG_RIP]);
+	return trace_abi_in_user_mode(regs) ? 20 + 16 + 32 + 8 : 40 + 16 * 8;
 }
 
-static inline size_t trace_stub(unsigned char *code, const unsigned char *bytes, size_t length, size_t at, int32_t value)
+static inline size_t trace_stub(unsigned char *code, const unsigned char *bytes, size_t length, size_t at,
+				int32_t value)
 {
 	memcpy(code, bytes, length);
 	memcpy(code + at, &value, sizeof(value));

@@ -20,24 +20,25 @@ enum { X86_X87, X86_SSE, X86_YMM, X86_OPMASK = 5, X86_ZMM, X86_ZMM_16, X86_PKRU 
 // In 32-bit mode the second half of each register file does not exist.
 #define X86_SIMD_REGS (sizeof(long) == 8 ? 16 : 8)
 
-// Runs of equal registers: component of XCR0, place in the image or the component, distance, width, count, name.
+// Runs of equal registers: component of XCR0, place in the image or in the component, distance, width, count, number
+// of the first, name.
 struct x86_run {
-	unsigned char component, start, stride, width, count;
+	unsigned char component, start, stride, width, count, first;
 	const char *name;
 };
 
 static const struct x86_run x86_runs[] = {
-	{ X86_X87,    X86_FCW,   2,  2,  1,             "x87 control word" },
-	{ X86_X87,    X86_FSW,   2,  2,  1,             "x87 status word" },
-	{ X86_X87,    X86_FTW,   1,  1,  1,             "x87 tags" },
-	{ X86_X87,    32,        16, 10, 8,             "st%u" },
-	{ X86_SSE,    X86_MXCSR, 4,  4,  1,             "mxcsr" },
-	{ X86_SSE,    160,       16, 16, X86_SIMD_REGS, "xmm%u" },
-	{ X86_YMM,    0,         16, 16, X86_SIMD_REGS, "upper half of ymm%u" },
-	{ X86_OPMASK, 0,         8,  8,  8,             "k%u" },
-	{ X86_ZMM,    0,         32, 32, X86_SIMD_REGS, "upper half of zmm%u" },
-	{ X86_ZMM_16, 0,         64, 64, 16,            "zmm16+%u" },
-	{ X86_PKRU,   0,         4,  4,  1,             "pkru" },
+	{ X86_X87,    X86_FCW,   2,  2,  1,             0,  "x87 control word" },
+	{ X86_X87,    X86_FSW,   2,  2,  1,             0,  "x87 status word" },
+	{ X86_X87,    X86_FTW,   1,  1,  1,             0,  "x87 tags" },
+	{ X86_X87,    32,        16, 10, 8,             0,  "st%u" },
+	{ X86_SSE,    X86_MXCSR, 4,  4,  1,             0,  "mxcsr" },
+	{ X86_SSE,    160,       16, 16, X86_SIMD_REGS, 0,  "xmm%u" },
+	{ X86_YMM,    0,         16, 16, X86_SIMD_REGS, 0,  "upper half of ymm%u" },
+	{ X86_OPMASK, 0,         8,  8,  8,             0,  "k%u" },
+	{ X86_ZMM,    0,         32, 32, X86_SIMD_REGS, 0,  "upper half of zmm%u" },
+	{ X86_ZMM_16, 0,         64, 64, 16,            16, "zmm%u" },
+	{ X86_PKRU,   0,         4,  4,  1,             0,  "pkru" },
 };
 
 // What a block holds: the components of x86_runs that are enabled, none without XSAVE, and where each begins.
@@ -53,7 +54,9 @@ static inline const struct x86_layout *x86_layout(void)
 
 	if (layout.size)
 		return &layout;
-	layout.mask = x86_xcr0() & (sizeof(long) == 8 ? 0x2e7 : 0x267);
+	layout.mask = x86_xcr0() & (sizeof(long) == 8 ? 0xe7 : 0x67);
+	if (arch_has_cpu_feature("pku"))	// a 32-bit kernel may enable it in XCR0 alone, and then nobody switches it
+		layout.mask |= 1 << X86_PKRU;
 	layout.size = X86_LEGACY;
 	for (unsigned int i = X86_YMM; i < X86_COMPONENTS; i++) {
 		unsigned int size, place, c, d;
@@ -90,7 +93,7 @@ static inline const char *arch_vec_part(size_t offset, char text[ARCH_VEC_TEXT])
 		    (offset - start) / run->stride >= run->count || (offset - start) % run->stride >= run->width)
 			continue;
 		if (text)
-			snprintf(text, ARCH_VEC_TEXT, run->name, (unsigned int)((offset - start) / run->stride));
+			snprintf(text, ARCH_VEC_TEXT, run->name, run->first + (unsigned int)((offset - start) / run->stride));
 		return text ? text : run->name;
 	}
 	return NULL;

@@ -65,7 +65,7 @@ def built_abis(root: Path) -> list[str]:
 
 
 def load(root: Path, abi: str) -> Catalogue:
-    """Reads the catalogue of an ABI; runs only programs that changed since the last time. Never raises for one of them."""
+    """Reads the catalogue of an ABI; runs only programs that changed since, and raises for none of them."""
     found = Catalogue(abi)
     cache_file = root / "build" / abi / "catalogue.json"
     cache = _read_cache(cache_file)
@@ -128,7 +128,8 @@ def _list_all(root: Path, paths: list[str]):
                 yield path, None, f"silent for {LISTING_SECONDS} s"
                 continue
             if process.returncode:
-                yield path, None, (err.strip() or f"exit code {process.returncode}")[:300]
+                said = " ".join(word for word in err.split() if word.isprintable())
+                yield path, None, said[:300] or f"exit code {process.returncode}"
             else:
                 yield path, *_rows(out)
 

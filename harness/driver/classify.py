@@ -79,7 +79,7 @@ class Running:
             verdict, kmsg = "panic", list(self.report)
             why = kmsg[0] if kmsg else "the kernel died without a word"
         elif self.taint or not verdict:
-            verdict, why = "broken", self.taint or "it has no result"
+            verdict, why = "broken", self.taint or "it ended without a result"
         said = [] if self.asserted and verdict == "fail" else self.said
         return Outcome(self.task, verdict, why, (self.asserted + said + self.other)[:MOST_SEEN], kmsg[:MOST_KMSG],
                        max(self.seconds, 0.0), self.started, (self.log_from, max(self.log_to, self.log_from)))
@@ -89,7 +89,8 @@ class Running:
         if any(cannot in remarks for cannot in _HARNESS_FAILED):
             return "broken", f"the harness could not run it: {remarks[:200]}"
         if "Test terminated by timeout" in self.said:
-            return "timeout", f"did not end within its limit ({self.task.clause.timeout} s on a machine of ordinary speed)"
+            limit = self.task.clause.timeout
+            return "timeout", f"did not end within its limit ({limit} s on a machine of ordinary speed)"
         signalled = _SIGNALLED.search(remarks)
         if signalled:
             return "crash", f"ended by {how_in_words('signal=' + signalled[1])}"

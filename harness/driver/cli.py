@@ -35,8 +35,8 @@ usage: ./runner.py run [TARGET-or-CLAUSE...] [options]
   --results DIR      where the run is kept (results/)
 
 pytest's most used: -k WORDS, -x, --maxfail N, --lf, --ff, --co, -q, -v, --durations N, --junitxml FILE, --deselect ID;
-all of them: ./runner.py run --pytest-help. Each verdict has its letter: . pass, F fail, T timeout, C crash, P panic, a absent,
-s skip, E broken. results/README.md explains what is kept.
+all of them: ./runner.py run --pytest-help. Each verdict has its letter: . pass, F fail, T timeout, C crash, P panic,
+a absent, s skip, E broken. results/README.md explains what is kept.
 """
 
 LIST_FIELDS = ("id", "abis", "file", "line", "text", "since", "config", "needs", "commit", "needed_by", "writes",
@@ -75,8 +75,8 @@ def run(argv: list[str], root: Path) -> int:
     try:
         import pytest
     except ImportError:
-        print(f"runner.py: {sys.executable} has no pytest: apt-get install -y python3-pytest, and start with /usr/bin/python3",
-              file=sys.stderr)
+        print(f"runner.py: {sys.executable} has no pytest: apt-get install -y python3-pytest,"
+              " and start with /usr/bin/python3", file=sys.stderr)
         return verdict.EXIT_UNTESTED
     import signal
     from harness.driver.plugin import Plugin
@@ -84,7 +84,8 @@ def run(argv: list[str], root: Path) -> int:
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     results = Path(_value_of("--results", argv) or root / "results").absolute()
     plugin = Plugin(root, results, ["./runner.py", "run", *argv])
-    own = ["-c", str(root / "harness/driver/pytest.ini"), "--rootdir", str(root), "-o", f"cache_dir={results}/.pytest_cache"]
+    own = ["-c", str(root / "harness/driver/pytest.ini"), "--rootdir", str(root),
+           "-o", f"cache_dir={results}/.pytest_cache"]
     return plugin.exit_code(pytest.main(own + argv, plugins=[plugin]))
 
 

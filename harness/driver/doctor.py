@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness.driver import verdict
+from harness.driver import facts, verdict
 from harness.driver.targets import find_all
 
 
@@ -19,6 +19,8 @@ def examine(root: Path) -> int:
     print(f"kernel    {uname.release} {uname.machine}, {len(os.sched_getaffinity(0))} CPUs, {_config()}")
     print(f"user      uid {os.geteuid()}{'' if os.geteuid() == 0 else ': clauses that need root are skipped'}")
     print(f"kmsg      {_kmsg()}")
+    if closed := facts.closed_to_others(root):
+        print(f"place     clauses without privilege cannot be started, {closed} is closed to them: chmod o+x {closed}")
     for tool, package, why in (("make", "make", "builds the programs"), ("gcc", "gcc", "builds the programs")):
         _say(tool, shutil.which(tool) or "", package, why, packages)
     compiles32 = uname.machine != "x86_64" or not shutil.which("gcc") or _compiles("-m32")
@@ -65,7 +67,8 @@ def _compiles(flag: str) -> bool:
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "a.c")
         source.write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
-        return subprocess.run(["gcc", flag, "-static", "-o", f"{scratch}/a", source], capture_output=True).returncode == 0
+        argv = ["gcc", flag, "-static", "-o", f"{scratch}/a", source]
+        return subprocess.run(argv, capture_output=True).returncode == 0
 
 
 def _cannot_execute(executor: Path) -> str:

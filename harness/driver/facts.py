@@ -33,6 +33,15 @@ def user() -> dict:
         return {"uid": uid, "name": ""}
 
 
+def closed_to_others(root: Path) -> str:
+    """For root: the topmost folder that keeps users without privilege out of the repository, "" if there is none."""
+    if os.geteuid() == 0:
+        for folder in [*reversed(root.parents), root]:
+            if not folder.stat().st_mode & 0o001:
+                return str(folder)
+    return ""
+
+
 class Git:
     """The repository's commit and whether it is as committed; asked in the background, for it takes its time."""
 
@@ -41,9 +50,10 @@ class Git:
         self._asked = []
         if (root / ".git").exists():
             for words in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
+                argv = ["git", "-C", root, *words]
                 try:
-                    self._asked.append(subprocess.Popen(["git", "-C", root, *words], stdin=subprocess.DEVNULL, text=True,
-                                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+                    self._asked.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                                        stderr=subprocess.DEVNULL, text=True))
                 except OSError:
                     pass
 

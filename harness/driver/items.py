@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pytest's view of clauses: one file per program, one item per clause and target."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from harness.driver import verdict
@@ -69,7 +67,8 @@ class ClauseItem(pytest.Item):
         if known and record["expected"]:
             pytest.xfail(f"{word}: {known['reason']} ({known['link']})")
         if known and word == "pass":
-            raise Unexpected(f"unexpected pass: {known['file']} expects {known['expect']}: {known['reason']}\n\n{self.explain(record)}")
+            raise Unexpected(f"unexpected pass: {known['file']} expects {known['expect']}: {known['reason']}\n\n"
+                             + self.explain(record))
         if not record["expected"]:
             raise Unexpected(self.explain(record))
 
@@ -78,11 +77,12 @@ class ClauseItem(pytest.Item):
         document, _, statement = record["text"].partition(": ")
         lines = [f"{record['verdict']}: {record['why']}", "",
                  f"clause    {record['clause']}", f"promise   {statement}", f"source    {document}",
-                 f"code      {record['file']}:{record['line']}", f"needed by {record['needed_by']}" if record["needed_by"] else "",
+                 f"code      {record['file']}:{record['line']}",
+                 *([f"needed by {record['needed_by']}"] if record["needed_by"] else []),
                  *(f"seen      {line}" for line in record["seen"]),
                  *(f"kernel    {line}" for line in record["kmsg"][:MOST_LINES]),
                  f"again     {record['command']}", f"bare      {record['bare']}"]
-        return "\n".join(line for index, line in enumerate(lines) if line or index == 1)
+        return "\n".join(lines)
 
     def reportinfo(self):
         """The clause's place in the C file; lines count from 0 here, as pytest wants."""
@@ -90,15 +90,17 @@ class ClauseItem(pytest.Item):
 
     def repr_failure(self, excinfo, style=None):
         """Our own words without a traceback; anything else is a bug of the driver and keeps its own."""
-        return Explanation(str(excinfo.value)) if isinstance(excinfo.value, Unexpected) else super().repr_failure(excinfo)
+        if isinstance(excinfo.value, Unexpected):
+            return Explanation(str(excinfo.value), f"{self.clause.file}:{self.clause.line}")
+        return super().repr_failure(excinfo)
 
 
 class Explanation:
-    """A failure as pytest prints it: whole in its section, the first line in the short summary and as JUnit's message."""
+    """A failure as pytest prints it: whole in its section, its first line in short summaries and JUnit's message."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, place: str):
         self.text = text
-        self.reprcrash = SimpleNamespace(message=text.partition("\n")[0])
+        self.reprcrash = Crash(text.partition("\n")[0], place)
 
     def __str__(self) -> str:
         return self.text
@@ -108,3 +110,13 @@ class Explanation:
         first, _, rest = self.text.partition("\n")
         writer.line(first, red=True)
         writer.line(rest)
+
+
+class Crash:
+    """A failure in one line, as --tb=line prints it."""
+
+    def __init__(self, message: str, place: str):
+        self.message, self.place = message, place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from harness.driver import kernellog
-from harness.driver.classify import Outcome, Running, how_in_words
+from harness.driver.classify import MOST_KMSG, Outcome, Running, how_in_words
 from harness.driver.plan import Job, Task
 from harness.driver.stream import Event
 
@@ -24,7 +24,6 @@ class _JobState:
     due: int = 0                # index of the task whose RUN line comes next
     current: Running | None = None
     lost: bool = False          # lines were lost: the next clause need not be the one that is due
-    why: str = ""               # why the rest did not begin
     lines: int = 0
     bytes: int = 0
     comm: str = ""
@@ -142,8 +141,8 @@ class Judge:
             self._fault(f"{state.job.program} was ended by {how_in_words(how)} between clauses")
         self._close(state)
         state.state = "closed"
-        state.why = f"could not be started: {how[6:]}" if how.startswith("error=") else f"the program ended early ({how_in_words(how)})"
-        self._leave_rest(state, state.why)
+        self._leave_rest(state, f"could not be started: {how[6:]}" if how.startswith("error=")
+                         else f"the program ended early ({how_in_words(how)})")
         if event.values["left"] != "0":
             self.notes.append(f"{state.job.program} left {event.values['left']} processes behind; they were killed")
 
@@ -183,8 +182,6 @@ class Judge:
     # One job's clauses.
 
     def _begin_clause(self, state: _JobState, name: str) -> None:
-        if state.current and not state.current.verdict:
-            self._violation(state, "the next clause began before its result")
         self._close(state)
         at = self._index(state, name)
         if at is None:
@@ -204,7 +201,7 @@ class Judge:
                 self._close(state)
                 self._skip_lost(state, at + 1)
                 return
-        if (not result or not run or run.verdict or result[3] != run.task.clause.tap or int(result[2]) != state.due):
+        if not result or not run or run.verdict or result[3] != run.task.clause.tap or int(result[2]) != state.due:
             self._violation(state, f"out of sequence: {text[:200]}")
             return
         state.lost = False
@@ -213,7 +210,7 @@ class Judge:
         run.conclude(result[1] == "ok", result[4], flooded)
 
     def _index(self, state: _JobState, name: str) -> int | None:
-        """Where a clause that may begin now stands in its job: the one that is due, or a later one if lines were lost."""
+        """The place in its job of a clause that may begin now: the due one, or a later one if lines were lost."""
         tasks = state.job.tasks
         for at in range(state.due, len(tasks) if state.lost else min(state.due + 1, len(tasks))):
             if tasks[at].clause.tap == name:
@@ -259,7 +256,7 @@ class Judge:
             return
         for state in self.jobs.values():
             run = state.current
-            if run and len(run.kmsg) < MOST_FAULTS and kernellog.mentions(line, state.comm):
+            if run and len(run.kmsg) < MOST_KMSG and kernellog.mentions(line, state.comm):
                 run.kmsg.append(line)
 
     def _why_no_more(self) -> str:

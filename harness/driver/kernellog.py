@@ -9,7 +9,8 @@ LONGEST_REPORT = 80  # lines kept of one report
 _OPENS = re.compile(
     r"\bWARNING: |\bBUG: |\bkernel BUG at |\bOops\b|\[#[0-9]+\]|\bKernel panic - not syncing|\bInternal error: "
     r"|\bUnable to handle kernel |\bUBSAN: |\bINFO: task \S+ blocked |\bINFO: possible recursive locking"
-    r"|\bINFO: inconsistent lock state|\bdetected (?:expedited )?stalls? |\bself-detected stall |\bsoft lockup |\bhard LOCKUP ")
+    r"|\bINFO: inconsistent lock state|\bdetected (?:expedited )?stalls? |\bself-detected stall "
+    r"|\bsoft lockup |\bhard LOCKUP ")
 _CLOSES = re.compile(r"---\[ end (?:trace|Kernel panic)")
 
 # "Comm: NAME" (dump_stack), "NAME/PID" (WARNING since 6.19, lockdep), "NAME:PID" (hung task, soft lockup, stall).

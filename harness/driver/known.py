@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Known divergences, fixtures/known/*.toml: verdicts that are expected though no promise allows them, each with its reason.
+"""Known divergences, fixtures/known/*.toml: verdicts that are expected though no promise allows them, with reasons.
 
 	[[known]]
 	clause = "futex/pi/*"           # glob over ids
@@ -11,6 +11,7 @@
 	link = "https://..."
 """
 
+import operator
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,6 +22,7 @@ from harness.driver.nearest import UsageError, did_you_mean
 
 KEYS = {"clause", "target", "abi", "kernel", "expect", "reason", "link"}
 NEEDED = {"clause", "expect", "reason", "link"}
+_RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
 _BOUND = re.compile(r"(>=|<=|>|<|=)\s*([0-9]+(?:\.[0-9]+){1,2})")
 
 
@@ -64,7 +66,7 @@ def is_expected(word: str, known: Known | None) -> bool:
 
 
 def in_range(release: str, bounds: str) -> bool:
-    """"6.1.0-50-amd64" in ">=5.10, <6.2". A release that does not begin with numbers is in no range but the empty one."""
+    """"6.1.0-50-amd64" in ">=5.10, <6.2". What does not begin with numbers is in no range but the empty one."""
     if not bounds:
         return True
     numbers = _numbers(release)
@@ -73,7 +75,7 @@ def in_range(release: str, bounds: str) -> bool:
     for relation, bound in _BOUND.findall(bounds):
         wanted = tuple(map(int, bound.split(".")))  # "6.1" is every 6.1.x
         have = numbers[:len(wanted)]
-        if not {">=": have >= wanted, "<=": have <= wanted, ">": have > wanted, "<": have < wanted, "=": have == wanted}[relation]:
+        if not _RELATIONS[relation](have, wanted):
             return False
     return True
 
@@ -96,7 +98,8 @@ def _entries(path: Path, where: str) -> list[Known]:
         place = f"{where}: entry {number}"
         for key, value in row.items():
             if key not in KEYS:
-                raise UsageError(f"{place}: unknown key {key}{did_you_mean(key, KEYS) or '; known are ' + ' '.join(sorted(KEYS))}")
+                mend = did_you_mean(key, KEYS) or f"; known are {' '.join(sorted(KEYS))}"
+                raise UsageError(f"{place}: unknown key {key}{mend}")
             if not isinstance(value, str) or not value:
                 raise UsageError(f"{place}: {key} must be a text")
         if missing := NEEDED - row.keys():

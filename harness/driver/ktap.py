@@ -17,7 +17,8 @@ def _diagnostics(tally: Tally) -> list[str]:
     record = tally.shown
     if record["expected"] and not tally.differs:
         return []
-    lines = [f"{record['verdict']}: {record['why']}", f"clause: {record['text']}", f"at: {record['file']}:{record['line']}"]
+    lines = [f"{record['verdict']}: {record['why']}", f"clause: {record['text']}",
+             f"at: {record['file']}:{record['line']}"]
     if tally.differs:
         lines.insert(0, f"its verdicts differ: {tally.told()}")
     elif record["known"] and record["verdict"] == "pass":

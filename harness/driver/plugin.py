@@ -29,17 +29,20 @@ class Plugin:
         self.options: list[str] = []
         self._by_source: dict[Path, list] = {}
         self._is_over = False
+        self.interrupted = False
 
     # The command line.
 
     def pytest_addoption(self, parser):
         """Our own options beside pytest's."""
         group = parser.getgroup("osprim", "clauses and targets")
-        group.addoption("--repeat", type=int, default=1, metavar="N", help="run each clause N times; verdicts that differ are failures")
+        group.addoption("--repeat", type=int, default=1, metavar="N",
+                        help="run each clause N times; verdicts that differ are failures")
         group.addoption("--user", metavar="NAME|UID", help="run the clauses as this user (as root only)")
         group._addoption("-j", dest="jobs", type=int, default=0, metavar="N", help="programs at a time")
         group.addoption("--results", metavar="DIR", help="where the run is kept (results/)")
-        self.options = [name for each in [parser._anonymous, *parser._groups] for option in each.options for name in option.names()]
+        groups = [parser._anonymous, *parser._groups]
+        self.options = [name for group in groups for option in group.options for name in option.names()]
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_cmdline_parse(self):
@@ -107,7 +110,7 @@ class Plugin:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtestloop(self, session):
-        """Starts the machines before the first item, ends them after the last or as soon as the user has seen enough."""
+        """Starts the machines before the first item, ends them after the last or once the user has seen enough."""
         items = [item for item in session.items if isinstance(item, ClauseItem)]
         if not self.run or not items or session.testsfailed:
             yield
@@ -115,14 +118,30 @@ class Plugin:
         reporter = session.config.pluginmanager.getplugin("terminalreporter")
         if reporter and self.progress.begin(session.config.option.verbose):
             reporter.showfspath = reporter._show_progress_info = False
-        self.run.start([Task(item.clause, item.clause_target.name, item.clause_target.abi) for item in items])
+        try:
+            self.run.start([Task(item.clause, item.clause_target.name, item.clause_target.abi) for item in items])
+        except ResultsError as error:
+            pytest.exit(str(error), verdict.EXIT_UNTESTED)
         outcome = yield
         self.progress.clear()
-        self.run.stop()
+        if outcome.excinfo:  # -x, Ctrl-C: there is no more to wait for
+            self.run.stop()
         try:
-            self.run.finish(outcome.excinfo is not None and outcome.excinfo[0] is KeyboardInterrupt)
+            self.run.finish(bool(outcome.excinfo) and outcome.excinfo[0] is KeyboardInterrupt)
         except ResultsError as error:
             self.run.error = self.run.error or error
+
+    def pytest_keyboard_interrupt(self, excinfo):
+        """Ctrl-C or a signal; pytest.exit() comes here too."""
+        self.interrupted = excinfo.type is KeyboardInterrupt
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_sessionfinish(self):
+        """A disk that is full when junit.xml is written is an error of ours, not a crash of pytest."""
+        outcome = yield
+        if self.run and outcome.excinfo and issubclass(outcome.excinfo[0], OSError):
+            self.run.error = self.run.error or ResultsError(f"cannot write junit.xml: {outcome.excinfo[1].strerror}")
+            outcome.force_result([])
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -162,7 +181,7 @@ class Plugin:
         """The kernel, the ABIs, the configuration and the size of the catalogue."""
         if not self.selection:
             return None
-        return summary.header(self.selection, self.run)
+        return summary.header(self.root, self.selection, self.run)
 
     def pytest_terminal_summary(self, terminalreporter, exitstatus):
         """Targets against verdicts, and what else must be known."""
@@ -184,10 +203,10 @@ class Plugin:
 
     def exit_code(self, code: int) -> int:
         """Our exit code from pytest's."""
-        if code == pytest.ExitCode.INTERRUPTED:
+        if code == pytest.ExitCode.INTERRUPTED and self.interrupted:
             return verdict.EXIT_INTERRUPTED
         if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
-            untested = self.selection and self.selection.problems() and code == pytest.ExitCode.NO_TESTS_COLLECTED
+            untested = code == pytest.ExitCode.NO_TESTS_COLLECTED and self.selection.cannot_test()
             return verdict.EXIT_UNTESTED if untested else verdict.EXIT_USAGE
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or (self.run and self.run.error):
             return verdict.EXIT_UNTESTED
@@ -205,7 +224,8 @@ def _uid(user: str | None) -> int:
     try:
         uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
     except KeyError:
-        raise UsageError(f"no user is called {user}{did_you_mean(user, [entry.pw_name for entry in pwd.getpwall()])}") from None
+        names = [entry.pw_name for entry in pwd.getpwall()]
+        raise UsageError(f"no user is called {user}{did_you_mean(user, names)}") from None
     if os.geteuid() != 0 and uid != os.geteuid():
         raise UsageError("--user needs root")
     if uid >= 1 << 32:

@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from harness.driver import facts, known, verdict
 from harness.driver.classify import Outcome
@@ -55,11 +56,11 @@ class Run:
             self.counts.setdefault(task.target, verdict.count(()))
         self.results.write_run(self._described())
         self.results.point_latest_here()
-        config = str((self.results.folder / self.config["file"]).resolve()) if self.config["file"] else ""
+        config = self._config_for_all()
         for machine in {machine.name: machine for machine in machines.values() if machine.name in shares}.values():
             session = Session(machine, self.results.folder / "logs", self.wishes.parallel, self.wishes.user, config)
             self.sessions[machine.name] = session
-            thread = threading.Thread(target=self._drive, args=(session, shares[machine.name]), name=machine.name, daemon=True)
+            thread = threading.Thread(target=self._drive, args=(session, shares[machine.name]), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -96,7 +97,8 @@ class Run:
 
     def running(self, target: str) -> list[str]:
         """The ids of the clauses that run on a target now."""
-        return [task.clause.id for session in self.sessions.values() for task in session.running if task.target == target]
+        return [task.clause.id for session in self.sessions.values() for task in session.running
+                if task.target == target]
 
     # Below here: in a session's thread.
 
@@ -109,7 +111,7 @@ class Run:
                     break
         except (OSError, ResultsError) as error:
             self.error = error if isinstance(error, ResultsError) else ResultsError(
-                f"cannot test {session.machine.name}: {error.filename or ''}: {error.strerror}")
+                f"cannot test {session.machine.name}: {error.filename or 'its log'}: {error.strerror}")
         finally:
             with self._changed:
                 self._changed.notify_all()
@@ -121,10 +123,11 @@ class Run:
         record = {
             "clause": clause.id, "target": target, "abi": abi, "verdict": outcome.verdict,
             "expected": known.is_expected(outcome.verdict, entry),
-            "known": entry and {"expect": entry.expect, "reason": entry.reason, "link": entry.link, "file": entry.where},
+            "known": entry and {"expect": entry.expect, "reason": entry.reason, "link": entry.link,
+                                "file": entry.where},
             "why": outcome.why, "seen": outcome.seen, "kmsg": outcome.kmsg, "seconds": round(outcome.seconds, 6),
-            "started": facts.stamp(self._clock + outcome.started) if outcome.started else "",
-            "repeat": repetition, "file": clause.file, "line": clause.line, "text": clause.text, "needed_by": clause.needed_by,
+            "started": facts.stamp(self._clock + outcome.started) if outcome.started else "", "repeat": repetition,
+            "file": clause.file, "line": clause.line, "text": clause.text, "needed_by": clause.needed_by,
             "log": {"file": session.log_file, "from": outcome.log[0], "to": outcome.log[1]},
             "command": f"./runner.py run {clause.id} {target}", "bare": self._bare(outcome.task),
         }
@@ -134,11 +137,24 @@ class Run:
             self.counts[target][outcome.verdict] += 1
             self._changed.notify_all()
 
+    def _config_for_all(self) -> str:
+        """The path of the kernel's configuration for programs of any user: a copy, where the run's folder is closed."""
+        if not self.config["file"]:
+            return ""
+        path = (self.results.folder / self.config["file"]).resolve()
+        if facts.closed_to_others(path.parent):
+            import shutil
+            import tempfile
+            self._open_place = tempfile.TemporaryDirectory(prefix="osprim-config-")  # goes with this object
+            Path(self._open_place.name).chmod(0o755)
+            path = Path(shutil.copy(path, self._open_place.name))
+        return str(path)
+
     def _bare(self, task: Task) -> str:
         """The program alone with one clause, as a shell line in the repository's root."""
         clause, words = task.clause, []
         if clause.config and self.config["file"]:
-            words.append(f"OSPRIM_CONFIG={self.results.folder / self.config['file']}")
+            words.append(f"OSPRIM_CONFIG={quote(str(self.results.folder / self.config['file']))}")
         uid = self.wishes.user or (NOBODY if clause.as_nobody else 0)
         if uid and self._facts["user"]["uid"] == 0:
             words.append(f"setpriv --reuid {uid} --regid {uid} --clear-groups")
@@ -150,8 +166,9 @@ class Run:
         for target in self.targets:
             session = self.sessions.get(target.machine.name)
             targets.append({
-                "name": target.name, "abi": target.abi, "machine": target.machine.name, "planned": self.planned.get(target.name, 0),
-                "verdicts": dict(self.counts.get(target.name, {})), "hello": session.hello if session else {},
+                "name": target.name, "abi": target.abi, "machine": target.machine.name,
+                "planned": self.planned.get(target.name, 0), "verdicts": dict(self.counts.get(target.name, {})),
+                "hello": session.hello if session else {},
                 "kernel": {"release": session.hello.get("release", "") if session else "",
                            "version": self._facts["host"]["version"] if target.kind == "host" else ""},
                 "config": self.config, "slow": target.machine.slow,

@@ -18,11 +18,16 @@ class Selection:
     catalogues: dict[str, catalogue.Catalogue]              # by ABI
     patterns: list[str] = field(default_factory=list)       # of clause ids; none: all
     node_ids: list[str] = field(default_factory=list)       # pytest's own arguments, below the repository's root
+    left_out: list[Target] = field(default_factory=list)    # of a kind that was asked for, but not ready
 
     def clauses(self, abi: str) -> list[catalogue.Clause]:
         """The wanted clauses of an ABI, in the order of the catalogue."""
         return [clause for clause in self.catalogues[abi].clauses
                 if not self.patterns or any(matches(clause.id, pattern) for pattern in self.patterns)]
+
+    def cannot_test(self) -> bool:
+        """True if there is nothing to select from, whatever the user asked for."""
+        return bool(self.problems()) or not any(listed.clauses for listed in self.catalogues.values())
 
     def problems(self) -> list[str]:
         """What keeps clauses out of this run that should be in it."""
@@ -45,11 +50,14 @@ def select(root: Path, words: list[str], targets: dict[str, Target]) -> Selectio
     chosen = choose(of_targets, targets)
     abis = dict.fromkeys(target.abi for target in chosen)
     selection = Selection(chosen, {abi: catalogue.load(root, abi) for abi in abis}, patterns,
-                          [_node_id(root, word) for word in node_ids])
+                          [_node_id(root, word) for word in node_ids],
+                          [target for target in targets.values() if target.lacks and target not in chosen
+                           and target.kind in (of_targets or KINDS)])
     ids = [clause.id for listed in selection.catalogues.values() for clause in listed.clauses]
     for pattern in patterns:
         if ids and not any(matches(clause_id, pattern) for clause_id in ids):
-            raise UsageError(f"{pattern} is no target, suite, program or clause{did_you_mean(pattern, _words(ids, targets))}")
+            mend = did_you_mean(pattern, _words(ids, targets))
+            raise UsageError(f"{pattern} is no target, suite, program or clause{mend}")
     return selection
 
 

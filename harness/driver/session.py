@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drives one machine: a round for all of its tasks, then rounds for those that had not begun when a job or a kernel died."""
+"""Drives one machine: a round for all of its tasks, then rounds for what had not begun when a job or a kernel died."""
 
 import os
 import time

@@ -16,8 +16,9 @@ _GRAMMAR = {kind: re.compile(pattern) for kind, pattern in {
     "begin": _JOB + r" ms=(?P<ms>\d{1,12})",
     "line": _JOB + r"(?: (?P<text>.*))?",
     "kmsg": r"(?P<text>.*)",
-    "end": _JOB + r" (?P<how>exit=\d{1,3}|signal=\d{1,3}|limit=\d{1,6}|error=E[A-Z0-9]{1,20}|stopped) ms=(?P<ms>\d{1,12})"
-           r" user=(?P<user>\d{1,12}) sys=(?P<sys>\d{1,12}) left=(?P<left>\d{1,9}) dropped=(?P<dropped>\d{1,12})",
+    "end": _JOB + r" (?P<how>exit=\d{1,3}|signal=\d{1,3}|limit=\d{1,6}|error=E[A-Z0-9]{1,20}|stopped)"
+           r" ms=(?P<ms>\d{1,12}) user=(?P<user>\d{1,12}) sys=(?P<sys>\d{1,12})"
+           r" left=(?P<left>\d{1,9}) dropped=(?P<dropped>\d{1,12})",
     "restored": _JOB + r" (?P<text>.+)",
     "error": r"(?P<text>.*)",
     "bye": r"jobs=(?P<jobs>\d{1,9}) ms=(?P<ms>\d{1,12})",

@@ -2,8 +2,9 @@
 """What a terminal shows before and after the clauses."""
 
 import os
+from pathlib import Path
 
-from harness.driver import verdict
+from harness.driver import facts, verdict
 from harness.driver.catalogue import Catalogue
 from harness.driver.run import Run
 from harness.driver.selection import Selection
@@ -11,16 +12,19 @@ from harness.driver.selection import Selection
 MOST_NOTES = 20  # printed of the faults and notes of a machine
 
 
-def header(selection: Selection, run: Run | None) -> list[str]:
+def header(root: Path, selection: Selection, run: Run | None) -> list[str]:
     """The kernel, the ABIs, the configuration and the size of the catalogue. run: None if nothing is to be run."""
     uname = os.uname()
     lines = [f"kernel: {uname.release} {uname.machine}"]
     if run:
         source = run.config["source"]
-        lines[0] += f", configuration {source}" if source else ", no configuration at hand: what depends on one is absent"
+        lines[0] += f", configuration {source}" if source else ", no configuration: what depends on one is absent"
     for target in selection.targets:
         listed = selection.catalogues[target.abi]
         lines.append(f"{target.name}: {target.lacks or f'{len(listed.clauses)} clauses'}{_aside(listed)}")
+    lines += [f"{target.name}: left out: {target.lacks}" for target in selection.left_out]
+    if run and (closed := facts.closed_to_others(root)):
+        lines.append(f"note: {closed} is closed to other users: clauses without privilege cannot be started")
     return lines + [f"broken: {problem}" for problem in selection.problems()]
 
 

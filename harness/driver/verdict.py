@@ -7,7 +7,8 @@ WORDS = ("pass", "fail", "timeout", "crash", "panic", "absent", "skip", "broken"
 GOOD = frozenset(("pass", "absent", "skip"))
 
 # One letter a clause in a terminal, as pytest prints them; each word has its own.
-LETTERS = {"pass": ".", "fail": "F", "timeout": "T", "crash": "C", "panic": "P", "absent": "a", "skip": "s", "broken": "E"}
+LETTERS = {"pass": ".", "fail": "F", "timeout": "T", "crash": "C", "panic": "P", "absent": "a", "skip": "s",
+           "broken": "E"}
 # Beside a clause in a verbose terminal and in the short summary; where pytest has a word, its own.
 SHOUTED = {word: word.upper() for word in WORDS} | {"pass": "PASSED", "fail": "FAILED", "skip": "SKIPPED"}
 

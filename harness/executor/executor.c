@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -104,13 +105,35 @@ static void say_hello(void)
 		stream_line("error", "no /proc of this PID namespace: processes that outlive a job are not found");
 }
 
-static void start_what_is_due(int *next)
+// Another run on this machine may be at a job that must be alone, or this one be about to start such a job: the runs
+// share a lock on the folder that both have, for as long as their processes live.
+static bool machine_has_room_for(const struct job *job)
+{
+	static int folder = -1, held;
+	int want = job_is_exclusive(job) ? LOCK_EX : LOCK_SH;
+
+	if (folder < 0)
+		folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (held == want)
+		return true;
+	held = !flock(folder, want | LOCK_NB) || errno != EWOULDBLOCK ? want : 0;	// a change that fails loses the lock
+	return held == want;
+}
+
+// Returns whether a job waits for other runs.
+static bool start_what_is_due(int *next)
 {
 	while (*next < plan.jobs_count && !jobs_are_full() && !jobs_run_alone()) {
-		if (job_is_exclusive(&plan.jobs[*next]) && jobs_running())
-			return;
-		jobs_start(&plan.jobs[(*next)++]);
+		const struct job *job = &plan.jobs[*next];
+
+		if (job_is_exclusive(job) && jobs_running())
+			return false;
+		if (!machine_has_room_for(job))
+			return true;
+		jobs_start(job);
+		++*next;
 	}
+	return false;
 }
 
 static void wait_for_events(void)
@@ -137,15 +160,16 @@ static void wait_for_events(void)
 // Returns whether every job of the plan ran.
 static bool run_plan(void)
 {
-	bool is_complete = true;
+	bool is_complete = true, waits;
 	int next = 0;
 
 	for (;;) {
+		waits = false;
 		if (is_stopped || stream_is_lost())
 			is_complete &= !jobs_stop_all();
 		else
-			start_what_is_due(&next);
-		if (!jobs_running())
+			waits = start_what_is_due(&next);
+		if (!jobs_running() && !waits)
 			return is_complete && next == plan.jobs_count;
 		wait_for_events();
 		jobs_reap();

@@ -188,11 +188,9 @@ static struct kin kill_strangers(pid_t uncounted)
 	return kin_kill(nannies, n, uncounted);
 }
 
-// Does what the nanny would have done.
-static void stand_in_for_nanny(struct slot *s)
+static void end_strangers(struct board *b)
 {
 	long until = now_ms() + CLEANUP_MS;
-	struct board *b = s->board;
 	struct kin kin;
 
 	while ((kin = kill_strangers(b->program)).present && now_ms() < until) {
@@ -202,8 +200,21 @@ static void stand_in_for_nanny(struct slot *s)
 	}
 	b->left += kin.killed;
 	b->unkillable = kin.present;
-	saved_put_back(b);
-	b->scratch_error = scratch_remove(s->nanny);
+}
+
+// Does what the nanny has not done. Where no job runs, no child should be left: one that is was orphaned on a kernel
+// that does not know, or breaks, child subreapers, or by a nanny that was killed at its end.
+static void stand_in_for_nanny(struct slot *s)
+{
+	struct board *b = s->board;
+
+	jobs_reap();
+	if (!b->is_done || (running == 1 && waitpid(-1, NULL, WNOHANG | __WALL) == 0))
+		end_strangers(b);
+	if (!b->is_done) {
+		saved_put_back(b);
+		b->scratch_error = scratch_remove(s->nanny);
+	}
 }
 
 static void report_cleaning(const struct slot *s)
@@ -250,8 +261,7 @@ static void finish(struct slot *s)
 {
 	const struct board *b = s->board;
 
-	if (!b->is_done)
-		stand_in_for_nanny(s);
+	stand_in_for_nanny(s);
 	// What is still in the pipe, but no more than a pipe can hold: someone may have been handed its other end.
 	for (int i = 0; i < 20 && s->output.fd >= 0 && output_read(&s->output); i++)
 		;

@@ -99,6 +99,7 @@ void program_exec(const struct job *job, struct board *board, const char *direct
 	bool is_relative = *job->program != '/';
 	int error;
 
+	board->program = getpid();	// the nanny may be dead before it can note it
 	setsid();
 	reset_signals();
 	umask(022);

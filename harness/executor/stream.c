@@ -30,7 +30,7 @@ static unsigned int crc32(const char *at, size_t n)
 }
 
 // Waits for room, so that write() does not block where a stop could not be noticed. A reader that stands still holds
-// everything up; once the run is to stop, it is given five seconds.
+// everything up; once the run is to stop, it is given three seconds.
 static bool wait_for_room(void)
 {
 	struct pollfd out = { .fd = 1, .events = POLLOUT };
@@ -41,7 +41,7 @@ static bool wait_for_room(void)
 			continue;
 		if (stopped < 0)
 			stopped = now_ms();
-		is_lost = now_ms() - stopped >= 5000;
+		is_lost = now_ms() - stopped >= 3000;
 		if (is_lost)
 			return false;
 	}

@@ -65,13 +65,13 @@ static void trap(unsigned int seed, void *vec)
 
 CLAUSE(a_frame_fits_into_the_size_that_the_auxiliary_vector_names,
        "getauxval(3) AT_MINSIGSTKSZ, Documentation/arch/x86/elf_auxvec.rst: a signal stack of that many bytes,"
-       " wherever it lies, is enough to deliver a signal, all register files in use",
+       " and of MINSIGSTKSZ at least, is enough to deliver a signal wherever it lies, all register files in use",
        .needed_by = "go:sigaltstack glibc:sysconf rust:stack_overflow")
 {
-	size_t size = getauxval(AT_MINSIGSTKSZ);
+	size_t named = getauxval(AT_MINSIGSTKSZ), size = named > ARCH_MINSIGSTKSZ ? named : ARCH_MINSIGSTKSZ;
 	char *stack = new_pages(BELOW + size + ROUNDS) + BELOW;
 
-	if (!size)
+	if (!named)
 		ABSENT("no AT_MINSIGSTKSZ");
 	arch_handler_then = leave;
 	ASSERT_OK(raw_sigaction(SIGTRAP, arch_handler, SA_ONSTACK));

@@ -20,7 +20,8 @@ static const char *execfn(const struct launch *l)
 }
 
 CLAUSE(execfn_is_the_path_given_to_execve,
-       "getauxval(3) AT_EXECFN: a string containing the pathname used to execute the program; argv[0] has no part in it",
+       "getauxval(3) AT_EXECFN: a string containing the pathname used to execute the program; argv[0] has no part in"
+       " it",
        .needed_by = "rust:std::env glibc:_dl_execfn")
 {
 	char *const argv[] = { "another-name", NULL };
@@ -79,7 +80,8 @@ CLAUSE(execfn_of_a_descriptor_is_its_name_in_dev_fd,
 }
 
 CLAUSE(execfn_below_a_descriptor_names_both,
-       "fs/exec.c alloc_bprm (7.2): a name relative to a directory's descriptor is /dev/fd/N/name, an absolute one stays alone")
+       "fs/exec.c alloc_bprm (7.2): a name relative to a directory's descriptor is /dev/fd/N/name, an absolute one"
+       " stays alone")
 {
 	char wanted[32];
 	int fd = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -111,8 +113,8 @@ static int script_of(const char *argument, char path[64])
 }
 
 CLAUSE(execfn_of_a_script_is_the_script,
-       "fs/binfmt_script.c load_script (7.2): the interpreter gets its own name, the script's one argument and the script's name; and"
-       " AT_EXECFN stays the name given to execve", .config = "BINFMT_SCRIPT")
+       "fs/binfmt_script.c load_script (7.2): the interpreter gets its own name, the script's one argument and the"
+       " script's name; and AT_EXECFN stays the name given to execve", .config = "BINFMT_SCRIPT")
 {
 	char *const argv[] = { "replaced", "kept", NULL };
 	char path[64], self[PATH_MAX] = "";

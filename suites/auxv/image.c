@@ -74,7 +74,8 @@ static unsigned long loaded_at(const struct launch *l, int fd)
 	snprintf(path, sizeof(path), "/proc/%d/maps", l->pid);
 	f = fopen(path, "re");
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "%lx-%*x %*s %lx %*s %lu", &start, &offset, &inode) == 3 && inode == st.st_ino && !offset;
+		found = sscanf(line, "%lx-%*x %*s %lx %*s %lu", &start, &offset, &inode) == 3 &&
+			inode == st.st_ino && offset == 0;
 	if (f)
 		fclose(f);
 	return found ? start : 0;
@@ -99,8 +100,8 @@ static unsigned long fixed_address(void)
 }
 
 CLAUSE(a_program_at_a_fixed_address_has_its_headers_there,
-       "fs/binfmt_elf.c load_elf_binary (7.2): of a program of type ET_EXEC AT_PHDR is the address of its first page plus e_phoff,"
-       " AT_ENTRY e_entry, AT_BASE 0", .needed_by = "glibc:_dl_aux_init musl:__init_tls")
+       "fs/binfmt_elf.c load_elf_binary (7.2): of a program of type ET_EXEC AT_PHDR is the address of its first page"
+       " plus e_phoff, AT_ENTRY e_entry, AT_BASE 0", .needed_by = "glibc:_dl_aux_init musl:__init_tls")
 {
 	struct image image;
 
@@ -119,8 +120,9 @@ CLAUSE(a_program_at_a_fixed_address_has_its_headers_there,
 }
 
 CLAUSE(a_movable_program_has_its_headers_where_it_was_put,
-       "fs/binfmt_elf.c load_elf_binary (7.2): of a program of type ET_DYN AT_PHDR and AT_ENTRY are moved by as much as its pages;"
-       " without an interpreter AT_BASE is 0", .needed_by = "musl:_dlstart_c glibc:_dl_relocate_static_pie")
+       "fs/binfmt_elf.c load_elf_binary (7.2): of a program of type ET_DYN AT_PHDR and AT_ENTRY are moved by as much"
+       " as its pages; without an interpreter AT_BASE is 0",
+       .needed_by = "musl:_dlstart_c glibc:_dl_relocate_static_pie")
 {
 	const unsigned long linked[] = { 0, 16 * page() };
 
@@ -161,8 +163,8 @@ CLAUSE(the_number_of_headers_is_that_of_the_file,
 }
 
 CLAUSE(with_an_interpreter_the_vector_tells_of_both,
-       "getauxval(3) AT_BASE: the base address of the program interpreter; fs/binfmt_elf.c (7.2): AT_PHDR, AT_PHNUM and AT_ENTRY are"
-       " the program's own, whoever runs first", .needed_by = "glibc:_dl_start musl:_dlstart_c")
+       "getauxval(3) AT_BASE: the base address of the program interpreter; fs/binfmt_elf.c (7.2): AT_PHDR, AT_PHNUM"
+       " and AT_ENTRY are the program's own, whoever runs first", .needed_by = "glibc:_dl_start musl:_dlstart_c")
 {
 	struct image image, interpreter;
 	unsigned long base, at;
@@ -197,8 +199,8 @@ CLAUSE(with_an_interpreter_the_vector_tells_of_both,
 }
 
 CLAUSE(headers_in_a_later_segment_are_found_there,
-       "fs/binfmt_elf.c load_elf_binary (5.18): AT_PHDR is the address at which the segment that holds e_phoff was loaded, wherever"
-       " the linker put it", .since = KERNEL(5, 18),
+       "fs/binfmt_elf.c load_elf_binary (5.18): AT_PHDR is the address at which the segment that holds e_phoff was"
+       " loaded, wherever the linker put it", .since = KERNEL(5, 18),
        .commit = "0da1d5002745 fs/binfmt_elf: Fix AT_PHDR for unusual ELF files")
 {
 	for (int type = ET_EXEC; type <= ET_DYN; type++) {

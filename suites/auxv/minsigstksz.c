@@ -22,7 +22,7 @@ static long minsigstksz_probe(void)
 }
 
 #define ADVERTISED .since = ARCH_AT_MINSIGSTKSZ_SINCE, .probe = minsigstksz_probe, .commit = FIX, \
-		   .needed_by = "glibc:sysconf(_SC_MINSIGSTKSZ) jvm:os::Posix::minimum_signal_stack rust:std::sys::stack_overflow"
+		   .needed_by = "glibc:sysconf(_SC_MINSIGSTKSZ) rust:std::sys::stack_overflow"
 
 static volatile int handled;
 static unsigned long interrupted_sp;
@@ -100,15 +100,17 @@ static bool is_on_stack(const struct alternate *a)
 }
 
 CLAUSE(minsigstksz_is_in_the_vector,
-       "getauxval(3) AT_MINSIGSTKSZ: minimum stack size required by the kernel to deliver a signal [AUX-11]", ADVERTISED)
+       "getauxval(3) AT_MINSIGSTKSZ: minimum stack size required by the kernel to deliver a signal [AUX-11]",
+       ADVERTISED)
 {
 	EXPECT_GT(own_aux(AT_MINSIGSTKSZ), 0);
 	EXPECT_LT(own_aux(AT_MINSIGSTKSZ), 1 << 20);
 }
 
 CLAUSE(minsigstksz_covers_every_frame,
-       DOCUMENT "AT_MINSIGSTKSZ comprehends the space consumed by the kernel for the user context of this hardware: no frame is"
-       " bigger, wherever the stack ends and with every register in use [AUX-11] [SAS-1] [incident 9] [incident 11]", ADVERTISED)
+       DOCUMENT "AT_MINSIGSTKSZ comprehends the space consumed by the kernel for the user context of this hardware:"
+       " no frame is bigger, wherever the stack ends and with every register in use [AUX-11] [SAS-1] [incident 9]"
+       " [incident 11]", ADVERTISED)
 {
 	size_t most = 0;
 
@@ -128,7 +130,8 @@ CLAUSE(minsigstksz_covers_every_frame,
 }
 
 CLAUSE(minsigstksz_covers_the_frames_of_faults,
-       DOCUMENT "AT_MINSIGSTKSZ comprehends the space consumed by the kernel: for traps and faults as for signals sent [AUX-11]",
+       DOCUMENT "AT_MINSIGSTKSZ comprehends the space consumed by the kernel: for traps and faults as for signals"
+       " sent [AUX-11]",
        ADVERTISED)
 {
 	const int signals[] = { SIGTRAP, SIGILL, SIGRTMAX, SIGURG };
@@ -156,8 +159,8 @@ static struct alternate smallest_alternate(int top)
 }
 
 CLAUSE(signals_are_delivered_on_a_stack_of_just_that_size,
-       DOCUMENT "AT_MINSIGSTKSZ denotes the minimum stack size required by the kernel to deliver a signal: with it the handler is"
-       " entered on that stack, with less than it maybe not [AUX-11] [SAS-1] [incident 9]", ADVERTISED)
+       DOCUMENT "AT_MINSIGSTKSZ denotes the minimum stack size required by the kernel to deliver a signal: with it"
+       " the handler is entered on that stack, with less than it maybe not [AUX-11] [SAS-1] [incident 9]", ADVERTISED)
 {
 	for (int top = 0; top < TOPS; top++) {
 		IN_CHILD {
@@ -177,7 +180,8 @@ CLAUSE(signals_are_delivered_on_a_stack_of_just_that_size,
 }
 
 CLAUSE(a_stack_of_32_kibibytes_takes_a_frame_and_its_handler,
-       "sigaltstack(2) NOTES: the frame depends on the CPU's registers; a runtime's 32 KiB take it, and leave a handler 4 KiB [SAS-1]",
+       "sigaltstack(2) NOTES: the frame depends on the CPU's registers; a runtime's 32 KiB take it, and leave a"
+       " handler 4 KiB [SAS-1]",
        .needed_by = "go:mpreinit")
 {
 	for (int top = 0; top < TOPS; top += 5) {
@@ -200,8 +204,9 @@ static void take_another(int sig, siginfo_t *info, void *uc)
 }
 
 CLAUSE(minsigstksz_covers_frames_below_others_and_on_the_ordinary_stack,
-       DOCUMENT "AT_MINSIGSTKSZ does not comprehend what a handler uses: one that is interrupted needs as much again below its own"
-       " frame (and its red zone), as a program does on its ordinary stack [AUX-11] [incident 10]", ADVERTISED)
+       DOCUMENT "AT_MINSIGSTKSZ does not comprehend what a handler uses: one that is interrupted needs as much again"
+       " below its own frame (and its red zone), as a program does on its ordinary stack [AUX-11] [incident 10]",
+       ADVERTISED)
 {
 	struct alternate a = set_alternate(BELOW, 2);
 

@@ -104,7 +104,8 @@ AFTER_EXEC(read_own_vector)
 }
 
 CLAUSE(a_new_program_without_privilege_can_read_its_vector,
-       "execve(2): an ordinary program starts dumpable, whoever its caller was, and so reads its own vector [AUX-1] [incident 99]",
+       "execve(2): an ordinary program starts dumpable, whoever its caller was, and so reads its own vector [AUX-1]"
+       " [incident 99]",
        .needs = "root", .needed_by = "go:procAuxv")
 {
 	char *const argv[] = { "osprim", "--after-exec", "read_own_vector", NULL };
@@ -170,7 +171,8 @@ CLAUSE(root_reads_every_vector,
 }
 
 CLAUSE(a_process_that_is_not_dumpable_is_closed_to_its_user,
-       "prctl(2) PR_SET_DUMPABLE: a process that is not dumpable cannot be looked into, and its files in /proc are root's",
+       "prctl(2) PR_SET_DUMPABLE: a process that is not dumpable cannot be looked into, and its files in /proc are"
+       " root's",
        .needs = "root")
 {
 	struct aux aux[AUX_MOST];
@@ -188,8 +190,8 @@ CLAUSE(a_process_that_is_not_dumpable_is_closed_to_its_user,
 }
 
 CLAUSE(a_process_that_is_not_dumpable_cannot_open_its_own_vector,
-       "fs/proc/base.c task_dump_owner (7.2): the file is root's, mode 0400, where the process is not dumpable; a runtime must have"
-       " read the stack instead [incident 99]", .needs = "root", .needed_by = "go:procAuxv")
+       "fs/proc/base.c task_dump_owner (7.2): the file is root's, mode 0400, where the process is not dumpable; a"
+       " runtime must have read the stack instead [incident 99]", .needs = "root", .needed_by = "go:procAuxv")
 {
 	struct aux aux[AUX_MOST];
 
@@ -230,8 +232,9 @@ static long get_auxv_probe(void)
 }
 
 CLAUSE(pr_get_auxv_needs_neither_proc_nor_dumpability,
-       "kernel/sys.c prctl_get_auxv (6.4): the vector of the caller, where /proc is not mounted or not open to it [AUX-1]"
-       " [incident 99]", .since = KERNEL(6, 4), .probe = get_auxv_probe, .absent_errno = EINVAL, .needs = "root")
+       "kernel/sys.c prctl_get_auxv (6.4): the vector of the caller, where /proc is not mounted or not open to it"
+       " [AUX-1] [incident 99]", .since = KERNEL(6, 4), .probe = get_auxv_probe, .absent_errno = EINVAL,
+       .needs = "root")
 {
 	struct aux aux[AUX_MOST] = { 0 };
 
@@ -280,7 +283,8 @@ CLAUSE(after_exec_the_vector_is_the_new_programs,
 }
 
 CLAUSE(a_process_that_is_gone_has_no_vector,
-       "proc(5) /proc/pid: the folder is there as long as the process; an ended one has no vector, a reaped one no folder")
+       "proc(5) /proc/pid: the folder is there as long as the process; an ended one has no vector, a reaped one no"
+       " folder")
 {
 	pid_t sleeper = start_sleeper(0, 1);
 	struct aux aux[AUX_MOST];

@@ -39,7 +39,7 @@ CLAUSE(random_bytes_are_on_the_stack_of_the_process,
 
 CLAUSE(random_bytes_may_be_overwritten,
        "fs/binfmt_elf.c create_elf_tables (7.2): they are the program's own memory, for it to change [AUX-4]",
-       .needed_by = "go:randinit")
+       .needed_by = "go:startupRandomData")
 {
 	unsigned char *bytes = own_random();
 
@@ -83,8 +83,8 @@ CLAUSE(every_bit_differs_from_start_to_start,
 }
 
 CLAUSE(no_part_of_the_bytes_comes_twice,
-       "fs/binfmt_elf.c create_elf_tables (7.2): get_random_bytes for each program: no eight bytes of it are seen again, in another"
-       " program or in the same one [AUX-5]")
+       "fs/binfmt_elf.c create_elf_tables (7.2): get_random_bytes for each program: no eight bytes of it are seen"
+       " again, in another program or in the same one [AUX-5]")
 {
 	static uint64_t halves[2 * STARTS];
 	unsigned char bytes[BYTES];
@@ -151,7 +151,8 @@ CLAUSE(a_child_has_its_parents_bytes,
 }
 
 CLAUSE(random_bytes_do_not_hang_on_address_randomisation,
-       "personality(2) ADDR_NO_RANDOMIZE: addresses are the same in every program; AT_RANDOM's bytes are not addresses [AUX-5]")
+       "personality(2) ADDR_NO_RANDOMIZE: addresses are the same in every program; AT_RANDOM's bytes are not"
+       " addresses [AUX-5]")
 {
 	unsigned char one[BYTES], other[BYTES];
 

@@ -60,16 +60,16 @@ static struct registration registration_of(char *area, unsigned long size)
 }
 
 CLAUSE(rseq_feature_size_covers_the_first_features,
-       "include/uapi/linux/rseq.h struct rseq (7.2): AT_RSEQ_FEATURE_SIZE is where the last supported field ends: at least the 20 bytes"
-       " of 4.18, and in few cache lines", RSEQ_VECTOR, .needed_by = "glibc:_dl_rseq_feature_size")
+       "include/uapi/linux/rseq.h struct rseq (7.2): AT_RSEQ_FEATURE_SIZE is where the last supported field ends: at"
+       " least the 20 bytes of 4.18, and in few cache lines", RSEQ_VECTOR, .needed_by = "glibc:_dl_rseq_feature_size")
 {
 	EXPECT_GE(own_aux(AT_RSEQ_FEATURE_SIZE), ORIGINAL_FEATURES);
 	EXPECT_LE(own_aux(AT_RSEQ_FEATURE_SIZE), page_size());
 }
 
 CLAUSE(rseq_align_is_a_power_of_two_of_at_least_32,
-       "fs/binfmt_elf.c AT_RSEQ_ALIGN (7.2): the alignment for the area, never less than the original 32 bytes", RSEQ_VECTOR,
-       .needed_by = "glibc:_dl_rseq_align")
+       "fs/binfmt_elf.c AT_RSEQ_ALIGN (7.2): the alignment for the area, never less than the original 32 bytes",
+       RSEQ_VECTOR, .needed_by = "glibc:_dl_rseq_align")
 {
 	unsigned long align = own_aux(AT_RSEQ_ALIGN);
 
@@ -79,8 +79,8 @@ CLAUSE(rseq_align_is_a_power_of_two_of_at_least_32,
 }
 
 CLAUSE(an_area_of_the_advertised_size_and_alignment_is_taken,
-       "kernel/rseq.c sys_rseq (7.2): an area as AT_RSEQ_FEATURE_SIZE and AT_RSEQ_ALIGN say, and of 32 bytes at least, can be"
-       " registered", RSEQ_VECTOR, .needed_by = "glibc:rseq_register_current_thread")
+       "kernel/rseq.c sys_rseq (7.2): an area as AT_RSEQ_FEATURE_SIZE and AT_RSEQ_ALIGN say, and of 32 bytes at"
+       " least, can be registered", RSEQ_VECTOR, .needed_by = "glibc:rseq_register_current_thread")
 {
 	unsigned long align = own_aux(AT_RSEQ_ALIGN), features = own_aux(AT_RSEQ_FEATURE_SIZE);
 	unsigned long size = features > ORIGINAL_SIZE ? features : ORIGINAL_SIZE;
@@ -97,8 +97,8 @@ CLAUSE(an_area_of_the_advertised_size_and_alignment_is_taken,
 }
 
 CLAUSE(features_that_the_size_covers_are_filled,
-       "include/uapi/linux/rseq.h struct rseq (7.2): node_id and mm_cid are updated by the kernel, if AT_RSEQ_FEATURE_SIZE reaches"
-       " beyond them", RSEQ_VECTOR)
+       "include/uapi/linux/rseq.h struct rseq (7.2): node_id and mm_cid are updated by the kernel, if"
+       " AT_RSEQ_FEATURE_SIZE reaches beyond them", RSEQ_VECTOR)
 {
 	unsigned long features = own_aux(AT_RSEQ_FEATURE_SIZE);
 	char *area = areas();
@@ -122,7 +122,8 @@ static long rseq_probe(void)
 }
 
 CLAUSE(an_area_of_the_original_size_is_taken,
-       "kernel/rseq.c sys_rseq (7.2): an area of 32 bytes at 32 bytes' alignment can be registered, whatever has been added since",
+       "kernel/rseq.c sys_rseq (7.2): an area of 32 bytes at 32 bytes' alignment can be registered, whatever has been"
+       " added since",
        .config = "RSEQ", .probe = rseq_probe, .needed_by = "glibc:rseq_register_current_thread tcmalloc:percpu")
 {
 	struct registration r = registration_of(areas(), ORIGINAL_SIZE);
@@ -135,7 +136,8 @@ CLAUSE(an_area_of_the_original_size_is_taken,
 }
 
 CLAUSE(an_area_that_is_smaller_or_crooked_is_refused,
-       "kernel/rseq.c sys_rseq (7.2): EINVAL for less than 32 bytes, and for an area of 32 bytes that is not aligned to 32",
+       "kernel/rseq.c sys_rseq (7.2): EINVAL for less than 32 bytes, and for an area of 32 bytes that is not aligned"
+       " to 32",
        .config = "RSEQ", .probe = rseq_probe)
 {
 	char *area = areas();

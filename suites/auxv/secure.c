@@ -16,7 +16,7 @@
 
 #define SOMEBODY 65533
 #define SECURE_TEXT "getauxval(3) AT_SECURE: nonzero if the executable should be treated securely: "
-#define SET_ID "go:secure glibc:__libc_enable_secure musl:libc.secure"
+#define SET_ID "go:sysauxv glibc:__libc_enable_secure musl:libc.secure"
 
 struct ids {
 	uid_t uid, euid;
@@ -42,7 +42,8 @@ AFTER_EXEC(compare_with_vector)
 		own_aux(AT_SECURE), own_aux(AT_UID), own_aux(AT_EUID), own_aux(AT_GID), own_aux(AT_EGID),
 	};
 	const unsigned long called[] = {
-		seen[0], raw_syscall(NR_GETUID), raw_syscall(NR_GETEUID), raw_syscall(NR_GETGID), raw_syscall(NR_GETEGID),
+		seen[0], raw_syscall(NR_GETUID), raw_syscall(NR_GETEUID),
+		raw_syscall(NR_GETGID), raw_syscall(NR_GETEGID),
 	};
 
 	for (int i = 0; i < 5; i++)
@@ -86,14 +87,14 @@ static bool become_caller(const struct ids *c)
 // Executes the file and compares what its vector says; does not return.
 static void run(int fd, int secure, const struct ids *wanted)
 {
-	char path[64], text[5][16];
+	char path[64], text[5][16], name[] = "compare_with_vector";
+	char *argv[] = { "osprim", "--after-exec", name, text[0], text[1], text[2], text[3], text[4], NULL };
 	const unsigned int values[5] = { secure, wanted->uid, wanted->euid, wanted->gid, wanted->egid };
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	for (int i = 0; i < 5; i++)
 		snprintf(text[i], sizeof(text[i]), "%u", values[i]);
-	execve(path, (char *[]){ "osprim", "--after-exec", "compare_with_vector", text[0], text[1], text[2], text[3], text[4],
-				 NULL }, (char *[]){ NULL });
+	execve(path, argv, (char *[]){ NULL });
 	_exit(1);
 }
 
@@ -169,7 +170,8 @@ CLAUSE(set_user_id_programs_are_secure,
 }
 
 CLAUSE(set_group_id_programs_are_secure,
-       SECURE_TEXT "1 where a set-group-ID bit changed the effective group [AUX-8]", .needs = "root", .needed_by = SET_ID)
+       SECURE_TEXT "1 where a set-group-ID bit changed the effective group [AUX-8]", .needs = "root",
+       .needed_by = SET_ID)
 {
 	const struct row rows[] = {
 		{ IDS(NOBODY, NOBODY), 02755, 0, 0, 1, { NOBODY, NOBODY, NOBODY, 0 } },
@@ -196,8 +198,8 @@ CLAUSE(ordinary_programs_are_not_secure,
 }
 
 CLAUSE(set_id_bits_that_change_nothing_do_not_make_secure,
-       SECURE_TEXT "0 where the set-id bits name the ids that the caller has; execve(2): and a set-group-ID bit without group execute"
-       " is none [AUX-8]", .needs = "root", .needed_by = SET_ID)
+       SECURE_TEXT "0 where the set-id bits name the ids that the caller has; execve(2): and a set-group-ID bit"
+       " without group execute is none [AUX-8]", .needs = "root", .needed_by = SET_ID)
 {
 	const struct row rows[] = {
 		{ IDS(NOBODY, NOBODY), 04755, NOBODY, 0, 0, IDS(NOBODY, NOBODY) },
@@ -231,7 +233,8 @@ static bool set_no_new_privs(void)
 }
 
 CLAUSE(no_new_privs_makes_set_id_programs_ordinary,
-       "prctl(2) PR_SET_NO_NEW_PRIVS: execve promises not to grant privileges: set-id bits do nothing, and AT_SECURE stays 0 [AUX-8]",
+       "prctl(2) PR_SET_NO_NEW_PRIVS: execve promises not to grant privileges: set-id bits do nothing, and AT_SECURE"
+       " stays 0 [AUX-8]",
        .needs = "root", .needed_by = SET_ID)
 {
 	const struct row rows[] = {
@@ -257,8 +260,8 @@ static bool set_file_capability(int fd, unsigned int permitted, unsigned int inh
 }
 
 CLAUSE(programs_with_file_capabilities_are_secure,
-       SECURE_TEXT "1 where file capabilities gave the program some that its caller has not; not for root, and not for such as give"
-       " none [AUX-8]", .needs = "root cap=setfcap", .needed_by = SET_ID)
+       SECURE_TEXT "1 where file capabilities gave the program some that its caller has not; not for root, and not"
+       " for such as give none [AUX-8]", .needs = "root cap=setfcap cap=net_bind_service", .needed_by = SET_ID)
 {
 	const unsigned int bind = 1 << CAP_NET_BIND_SERVICE;
 	const struct { unsigned int permitted, inheritable; bool effective; uid_t user; int secure; } rows[] = {
@@ -302,7 +305,8 @@ static bool keep_ambient_capability(void)
 }
 
 CLAUSE(ambient_capabilities_do_not_make_secure,
-       "capabilities(7) Ambient: a program that keeps its caller's ambient capabilities gains nothing; AT_SECURE stays 0 [AUX-8]",
+       "capabilities(7) Ambient: a program that keeps its caller's ambient capabilities gains nothing; AT_SECURE"
+       " stays 0 [AUX-8]",
        .needs = "root cap=net_bind_service", .needed_by = SET_ID)
 {
 	const struct ids nobody = IDS(NOBODY, NOBODY);
@@ -330,8 +334,8 @@ static void overflow_id(const char *path, char text[16])
 }
 
 CLAUSE(ids_are_those_of_the_user_namespace,
-       "user_namespaces(7) User and group ID mappings: a process sees its ids as its namespace names them, those without a name as"
-       " the overflow id; fs/binfmt_elf.c (7.2): AT_UID and its kin too", .config = "USER_NS")
+       "user_namespaces(7) User and group ID mappings: a process sees its ids as its namespace names them, those"
+       " without a name as the overflow id; fs/binfmt_elf.c (7.2): AT_UID and its kin too", .config = "USER_NS")
 {
 	char user[16], group[16];
 	pid_t child = fork();

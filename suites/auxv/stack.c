@@ -37,7 +37,8 @@ static size_t count(char *const *strings)
 } while (0)
 
 CLAUSE(the_stack_begins_with_argc_argv_envp_and_the_vector,
-       "fs/binfmt_elf.c create_elf_tables (7.2): from sp on argc, argv and NULL, envp and NULL, the vector and AT_NULL [STK-1]",
+       "fs/binfmt_elf.c create_elf_tables (7.2): from sp on argc, argv and NULL, envp and NULL, the vector and"
+       " AT_NULL [STK-1]",
        .needed_by = "go:sysargs go:goenvs musl:_start_c")
 {
 	char *const argv[] = { "a", "", "the third argument", "\xff\x01 any byte\n", NULL };
@@ -49,7 +50,8 @@ CLAUSE(the_stack_begins_with_argc_argv_envp_and_the_vector,
 }
 
 CLAUSE(an_empty_environment_is_one_null,
-       "execve(2) DESCRIPTION: envp is an array of pointers, ended by NULL, which may be the first; NULL itself is the same [STK-1]")
+       "execve(2) DESCRIPTION: envp is an array of pointers, ended by NULL, which may be the first; NULL itself is"
+       " the same [STK-1]")
 {
 	char *const argv[] = { "a", NULL };
 
@@ -81,8 +83,8 @@ CLAUSE(an_empty_argv_gets_one_empty_string,
 }
 
 CLAUSE(the_stack_pointer_is_aligned_whatever_is_passed,
-       "fs/binfmt_elf.c STACK_ROUND (7.2): sp is a multiple of 16 at the program's entry, for any number and length of strings"
-       " [STK-1]", .needed_by = "go:rt0_go glibc:_start")
+       "fs/binfmt_elf.c STACK_ROUND (7.2): sp is a multiple of 16 at the program's entry, for any number and length"
+       " of strings [STK-1]", .needed_by = "go:sysargs glibc:_start")
 {
 	char *const strings[] = { "1", "22", "333", "4444", "55555", "666666", "7777777", "88888888", NULL };
 
@@ -111,8 +113,9 @@ static bool stopped_at(int pid, unsigned long *sp, unsigned long *pc)
 }
 
 CLAUSE(a_program_begins_at_its_entry_with_sp_at_argc,
-       "fs/binfmt_elf.c load_elf_binary (7.2): start_thread at e_entry, which AT_ENTRY names, with sp where argc is [STK-1]",
-       .needed_by = "go:rt0_go", .needs = "file=/proc/self/syscall")
+       "fs/binfmt_elf.c load_elf_binary (7.2): start_thread at e_entry, which AT_ENTRY names, with sp where argc is"
+       " [STK-1]",
+       .needed_by = "go:sysargs", .needs = "file=/proc/self/syscall")
 {
 	unsigned long sp, pc;
 
@@ -136,7 +139,8 @@ CLAUSE(proc_stat_names_the_start_of_the_stack,
 }
 
 CLAUSE(strings_stand_directly_one_after_the_other,
-       "fs/binfmt_elf.c create_elf_tables (7.2): argv's strings, then envp's, each behind the NUL of the one before [STK-3]",
+       "fs/binfmt_elf.c create_elf_tables (7.2): argv's strings, then envp's, each behind the NUL of the one before"
+       " [STK-3]",
        .needed_by = "go:goenvs glibc:program_invocation_name")
 {
 	char *const argv[] = { "first", "", "third", NULL }, *const envp[] = { "ONE=1", "", "TWO=22", NULL };
@@ -159,7 +163,8 @@ CLAUSE(strings_stand_directly_one_after_the_other,
 }
 
 CLAUSE(nothing_but_zeroes_follow_the_strings,
-       "fs/exec.c, begin of the stack (7.2): the last string is AT_EXECFN's, and a word of zeroes ends the stack [STK-3]")
+       "fs/exec.c, begin of the stack (7.2): the last string is AT_EXECFN's, and a word of zeroes ends the stack"
+       " [STK-3]")
 {
 	unsigned long at;
 	const char *rest;
@@ -174,7 +179,8 @@ CLAUSE(nothing_but_zeroes_follow_the_strings,
 }
 
 CLAUSE(tables_lie_below_what_they_point_at,
-       "fs/binfmt_elf.c create_elf_tables (7.2): the vector ends below AT_RANDOM's bytes, AT_PLATFORM's and all strings [STK-1]")
+       "fs/binfmt_elf.c create_elf_tables (7.2): the vector ends below AT_RANDOM's bytes, AT_PLATFORM's and all"
+       " strings [STK-1]")
 {
 	unsigned long end, random, platform;
 
@@ -193,7 +199,8 @@ CLAUSE(tables_lie_below_what_they_point_at,
 }
 
 CLAUSE(proc_stat_names_the_bounds_of_the_strings,
-       "proc(5) /proc/pid/stat arg_start, arg_end, env_start, env_end: the addresses of the command line and the environment [STK-3]",
+       "proc(5) /proc/pid/stat arg_start, arg_end, env_start, env_end: the addresses of the command line and the"
+       " environment [STK-3]",
        .needs = "file=/proc/self/stat")
 {
 	char *const argv[] = { "one", "two", NULL }, *const envp[] = { "A=b", "C=d", NULL };
@@ -207,7 +214,8 @@ CLAUSE(proc_stat_names_the_bounds_of_the_strings,
 }
 
 CLAUSE(proc_cmdline_and_environ_hold_the_strings,
-       "proc(5) /proc/pid/cmdline, /proc/pid/environ: the strings of argv, of the initial environment, each with its NUL [STK-3]",
+       "proc(5) /proc/pid/cmdline, /proc/pid/environ: the strings of argv, of the initial environment, each with its"
+       " NUL [STK-3]",
        .needs = "file=/proc/self/cmdline")
 {
 	char *const argv[] = { "one", "", "three", NULL }, *const envp[] = { "A=b", "C=dd", NULL };
@@ -224,7 +232,8 @@ CLAUSE(proc_cmdline_and_environ_hold_the_strings,
 }
 
 CLAUSE(many_strings_arrive_in_order,
-       "execve(2) Limits on size of arguments and environment: thousands of strings are no special case [STK-1] [STK-3]",
+       "execve(2) Limits on size of arguments and environment: thousands of strings are no special case [STK-1]"
+       " [STK-3]",
        .needed_by = "go:goenvs")
 {
 	enum { MANY = 3000 };

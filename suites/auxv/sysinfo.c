@@ -19,7 +19,8 @@ static unsigned long named_mapping(int pid, const char *wanted, unsigned long *e
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	f = fopen(path, "re");
 	while (f && !found && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s%*[ ]%255[^\n]", &start, end, name) == 3 && !strcmp(name, wanted))
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s%*[ ]%255[^\n]", &start, end, name) == 3 &&
+		    !strcmp(name, wanted))
 			found = start;
 	if (f)
 		fclose(f);
@@ -27,8 +28,8 @@ static unsigned long named_mapping(int pid, const char *wanted, unsigned long *e
 }
 
 CLAUSE(sysinfo_ehdr_is_the_vdso_of_proc_maps,
-       "vdso(7), getauxval(3) AT_SYSINFO_EHDR: the address of a page containing the vDSO, the mapping that /proc/pid/maps calls"
-       " [vdso]; there is no one without the other [VDS-1]", .needs = "file=/proc/self/maps",
+       "vdso(7), getauxval(3) AT_SYSINFO_EHDR: the address of a page containing the vDSO, the mapping that"
+       " /proc/pid/maps calls [vdso]; there is no one without the other [VDS-1]", .needs = "file=/proc/self/maps",
        .needed_by = "go:vdsoauxv glibc:setup_vdso_pointers musl:__vdsosym")
 {
 	unsigned long end = 0, mapped = named_mapping(getpid(), "[vdso]", &end);
@@ -45,7 +46,8 @@ CLAUSE(sysinfo_ehdr_is_the_vdso_of_proc_maps,
 		ABSENT("this kernel gives the program no vDSO")
 
 CLAUSE(the_vdso_is_an_elf_image_of_this_abi,
-       "vdso(7) DESCRIPTION: the vDSO is a fully formed ELF image, for the ABI of the program, at a page's start [VDS-1]",
+       "vdso(7) DESCRIPTION: the vDSO is a fully formed ELF image, for the ABI of the program, at a page's start"
+       " [VDS-1]",
        .needed_by = "go:vdsoParseSymbols glibc:setup_vdso_pointers")
 {
 	VDSO_OR_ABSENT(vdso);
@@ -81,7 +83,8 @@ CLAUSE(the_headers_of_the_vdso_lie_within_it,
 }
 
 CLAUSE(every_program_has_its_vdso,
-       "vdso(7) DESCRIPTION: the kernel maps it into the address space of all user-space applications, each time anew [VDS-1]",
+       "vdso(7) DESCRIPTION: the kernel maps it into the address space of all user-space applications, each time anew"
+       " [VDS-1]",
        .needs = "file=/proc/self/maps")
 {
 	VDSO_OR_ABSENT(vdso);
@@ -109,14 +112,15 @@ CLAUSE(the_vdso_cannot_be_written,
 }
 
 CLAUSE(sysinfo_is_an_entry_into_the_vdso,
-       "arch/x86/include/asm/elf.h ARCH_DLINFO_IA32 (7.2): AT_SYSINFO, where an ABI has it, is the address of the vDSO's system call"
-       " entry", .needs = "file=/proc/self/maps", .needed_by = "glibc:INTERNAL_SYSCALL musl:__vsyscall")
+       "arch/x86/include/asm/elf.h ARCH_DLINFO_IA32 (7.2): AT_SYSINFO, where an ABI has it, is the address of the"
+       " vDSO's system call entry", .needs = "file=/proc/self/maps",
+       .needed_by = "glibc:INTERNAL_SYSCALL musl:__vsyscall")
 {
 	unsigned long entry = own_aux(AT_SYSINFO), end = 0, start;
 
 	start = named_mapping(getpid(), "[vdso]", &end);
 	if (!entry && (!start || !ARCH_HAS_AT_SYSINFO))
-		ABSENT("%s", ARCH_HAS_AT_SYSINFO ? "this kernel gives the program no vDSO" : "this ABI has no such entry");
+		ABSENT("%s", start ? "this ABI has no such entry" : "this kernel gives the program no vDSO");
 	EXPECT_GT(entry, start);
 	EXPECT_LT(entry, end);
 }

@@ -16,7 +16,7 @@
 
 CLAUSE(pagesz_is_a_power_of_two_between_4k_and_512k,
        "getauxval(3) AT_PAGESZ: the system page size; runtimes are built for 4 KiB to 512 KiB [AUX-7]",
-       .needed_by = "go:physPageSize glibc:_dl_pagesize")
+       .needed_by = "go:sysauxv glibc:_dl_pagesize")
 {
 	unsigned long page = own_aux(AT_PAGESZ);
 
@@ -31,8 +31,9 @@ static void *map(void *at, size_t size, int flags)
 }
 
 CLAUSE(pagesz_is_the_granularity_of_mappings,
-       "mmap(2) MAP_FIXED, mprotect(2), munmap(2): addresses are multiples of the page size, none smaller will do [AUX-7]",
-       .needed_by = "go:physPageSize")
+       "mmap(2) MAP_FIXED, mprotect(2), munmap(2): addresses are multiples of the page size, none smaller will do"
+       " [AUX-7]",
+       .needed_by = "go:sysauxv")
 {
 	unsigned long page = own_aux(AT_PAGESZ);
 	char *p = map(NULL, MEBIBYTE + page, 0);
@@ -52,8 +53,9 @@ CLAUSE(pagesz_is_the_granularity_of_mappings,
 }
 
 CLAUSE(pagesz_is_the_granularity_of_mincore,
-       "mincore(2) ERRORS EINVAL: addr is not a multiple of the page size; and one entry is written for each page [AUX-7] [MINC-1]",
-       .needed_by = "go:physPageSize")
+       "mincore(2) ERRORS EINVAL: addr is not a multiple of the page size; and one entry is written for each page"
+       " [AUX-7] [MINC-1]",
+       .needed_by = "go:sysauxv")
 {
 	unsigned long page = own_aux(AT_PAGESZ);
 	unsigned char *vec = guarded(4);
@@ -83,7 +85,8 @@ static bool can_read(const char *p)
 }
 
 CLAUSE(protections_end_exactly_at_page_borders,
-       "mprotect(2) DESCRIPTION: changes the protection of the pages that contain any part of the range, and no other's [AUX-7]")
+       "mprotect(2) DESCRIPTION: changes the protection of the pages that contain any part of the range, and no"
+       " other's [AUX-7]")
 {
 	unsigned long page = own_aux(AT_PAGESZ);
 	char *p = map(NULL, 3 * page, 0);
@@ -105,8 +108,8 @@ static unsigned long long boottime_ns(void)
 }
 
 CLAUSE(clktck_is_the_unit_of_times_in_proc,
-       "getauxval(3) AT_CLKTCK: the frequency with which times(2) counts; proc(5) starttime is in the same ticks since boot, so a new"
-       " process's lies between two looks at CLOCK_BOOTTIME", .needs = "file=/proc/self/stat",
+       "getauxval(3) AT_CLKTCK: the frequency with which times(2) counts; proc(5) starttime is in the same ticks"
+       " since boot, so a new process's lies between two looks at CLOCK_BOOTTIME", .needs = "file=/proc/self/stat",
        .needed_by = "glibc:sysconf(_SC_CLK_TCK)")
 {
 	unsigned long long ticks = own_aux(AT_CLKTCK), before = boottime_ns(), after, started;
@@ -128,7 +131,8 @@ CLAUSE(clktck_is_the_unit_of_times_in_proc,
 }
 
 CLAUSE(clktck_is_the_user_hz_of_the_abi,
-       "include/uapi/asm-generic/param.h HZ: clock ticks are counted in USER_HZ, a part of the ABI, whatever HZ the kernel runs with",
+       "include/uapi/asm-generic/param.h HZ: clock ticks are counted in USER_HZ, a part of the ABI, whatever HZ the"
+       " kernel runs with",
        .needed_by = "glibc:sysconf(_SC_CLK_TCK)")
 {
 	EXPECT_EQ(HZ, own_aux(AT_CLKTCK));
@@ -147,7 +151,8 @@ CLAUSE(phdr_is_where_the_programs_headers_are,
 }
 
 CLAUSE(entry_base_and_flags_of_a_static_program,
-       "getauxval(3) AT_ENTRY: the entry address of the program; AT_BASE: that of the interpreter, 0 without one; AT_FLAGS: 0",
+       "getauxval(3) AT_ENTRY: the entry address of the program; AT_BASE: that of the interpreter, 0 without one;"
+       " AT_FLAGS: 0",
        .needed_by = "glibc:_dl_aux_init")
 {
 	EXPECT_EQ(__ehdr_start.e_entry, own_aux(AT_ENTRY));
@@ -166,7 +171,7 @@ CLAUSE(ids_are_those_that_the_calls_return,
 }
 
 CLAUSE(platform_is_the_name_of_the_architecture,
-       "getauxval(3) AT_PLATFORM: a string that identifies the hardware platform [AUX-10]", .needed_by = "go:archauxv")
+       "getauxval(3) AT_PLATFORM: a string that identifies the hardware platform [AUX-10]", .needed_by = "go:sysauxv")
 {
 	const char *platform = (const char *)own_aux(AT_PLATFORM);
 	unsigned long start, end;
@@ -183,7 +188,8 @@ CLAUSE(platform_is_the_name_of_the_architecture,
 }
 
 CLAUSE(base_platform_is_a_string_where_there_is_one,
-       "getauxval(3) AT_BASE_PLATFORM: a string that identifies the real platform; only some architectures have it [AUX-10]")
+       "getauxval(3) AT_BASE_PLATFORM: a string that identifies the real platform; only some architectures have it"
+       " [AUX-10]")
 {
 	const char *platform = (const char *)own_aux(AT_BASE_PLATFORM);
 	unsigned long start, end;
@@ -198,7 +204,7 @@ CLAUSE(base_platform_is_a_string_where_there_is_one,
 
 CLAUSE(hwcaps_are_what_the_cpu_says,
        "getauxval(3) AT_HWCAP, AT_HWCAP2: bit masks of the CPU's features, architecture by architecture [AUX-9]",
-       .needed_by = "go:archauxv glibc:__init_cpu_features")
+       .needed_by = "go:sysauxv glibc:__init_cpu_features")
 {
 	const char *wrong = arch_hwcap_mismatch(own_aux(AT_HWCAP), own_aux(AT_HWCAP2));
 
@@ -208,8 +214,9 @@ CLAUSE(hwcaps_are_what_the_cpu_says,
 }
 
 CLAUSE(features_that_hwcaps_name_can_be_used,
-       "getauxval(3) AT_HWCAP, AT_HWCAP2: a feature whose bit is set is there for programs: its instructions run [AUX-9]",
-       .needed_by = "go:archauxv glibc:__init_cpu_features")
+       "getauxval(3) AT_HWCAP, AT_HWCAP2: a feature whose bit is set is there for programs: its instructions run"
+       " [AUX-9]",
+       .needed_by = "go:sysauxv glibc:__init_cpu_features")
 {
 	int used = 0;
 

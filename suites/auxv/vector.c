@@ -50,8 +50,8 @@ static bool is_zero(const void *bytes, size_t size)
 } while (0)
 
 CLAUSE(the_vector_ends_in_at_null_within_64_pairs,
-       "getauxval(3) NOTES, include/linux/mm_types.h AT_VECTOR_SIZE (7.2): pairs of words, ended by AT_NULL with value 0; runtimes"
-       " keep 64 [AUX-1] [AUX-3]", .needed_by = "go:sysargs go:auxvreadbuf")
+       "getauxval(3) NOTES, include/linux/mm_types.h AT_VECTOR_SIZE (7.2): pairs of words, ended by AT_NULL with"
+       " value 0; runtimes keep 64 [AUX-1] [AUX-3]", .needed_by = "go:sysargs go:auxvreadbuf")
 {
 	size_t pairs = own_pairs();
 
@@ -61,7 +61,8 @@ CLAUSE(the_vector_ends_in_at_null_within_64_pairs,
 }
 
 CLAUSE(no_type_comes_twice,
-       "fs/binfmt_elf.c create_elf_tables (7.2): one entry a type, but for the padding that AT_IGNORE and its kin are [AUX-1]",
+       "fs/binfmt_elf.c create_elf_tables (7.2): one entry a type, but for the padding that AT_IGNORE and its kin are"
+       " [AUX-1]",
        .needed_by = "go:sysauxv glibc:_dl_aux_init")
 {
 	const struct aux *aux = aux_on_stack();
@@ -78,8 +79,8 @@ CLAUSE(the_entries_of_every_abi_are_there,
        .needed_by = "go:sysauxv glibc:_dl_aux_init musl:__init_libc")
 {
 	const unsigned long types[] = {
-		AT_HWCAP, AT_PAGESZ, AT_CLKTCK, AT_PHDR, AT_PHENT, AT_PHNUM, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID, AT_EUID,
-		AT_GID, AT_EGID, AT_SECURE, AT_RANDOM, AT_EXECFN,
+		AT_HWCAP, AT_PAGESZ, AT_CLKTCK, AT_PHDR, AT_PHENT, AT_PHNUM, AT_BASE, AT_FLAGS, AT_ENTRY,
+		AT_UID, AT_EUID, AT_GID, AT_EGID, AT_SECURE, AT_RANDOM, AT_EXECFN,
 	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
@@ -90,7 +91,8 @@ CLAUSE(the_entries_of_every_abi_are_there,
 }
 
 CLAUSE(proc_self_auxv_is_the_vector_of_the_stack,
-       "proc(5) /proc/pid/auxv: the contents of the ELF interpreter information passed to the process at exec time [AUX-1]",
+       "proc(5) /proc/pid/auxv: the contents of the ELF interpreter information passed to the process at exec time"
+       " [AUX-1]",
        .needs = "file=/proc/self/auxv", .needed_by = "go:procAuxv")
 {
 	static struct aux aux[FILE_PAIRS];
@@ -101,7 +103,8 @@ CLAUSE(proc_self_auxv_is_the_vector_of_the_stack,
 }
 
 CLAUSE(one_read_returns_the_whole_vector,
-       "fs/proc/base.c auxv_read (7.2): a buffer that is big enough is filled by one read, and the next finds the end [AUX-2]",
+       "fs/proc/base.c auxv_read (7.2): a buffer that is big enough is filled by one read, and the next finds the end"
+       " [AUX-2]",
        .needs = "file=/proc/self/auxv", .needed_by = "go:procAuxv go:auxvreadbuf")
 {
 	const size_t room = 4 * AUX_MOST * sizeof(struct aux);
@@ -123,7 +126,8 @@ CLAUSE(one_read_returns_the_whole_vector,
 }
 
 CLAUSE(short_reads_go_on_where_they_ended,
-       "read(2): the file offset is incremented by the number of bytes read; fs/proc/base.c auxv_read follows it [AUX-2]",
+       "read(2): the file offset is incremented by the number of bytes read; fs/proc/base.c auxv_read follows it"
+       " [AUX-2]",
        .needs = "file=/proc/self/auxv")
 {
 	const size_t steps[] = { 1, 3, sizeof(long), sizeof(struct aux), 100 };
@@ -197,7 +201,8 @@ static int read_it(void *arg)
 }
 
 CLAUSE(threads_read_the_vector_of_their_process,
-       "proc(5) /proc/pid/task/tid: for attributes that are shared by all threads the contents are the process's [AUX-1]",
+       "proc(5) /proc/pid/task/tid: for attributes that are shared by all threads the contents are the process's"
+       " [AUX-1]",
        .needs = "file=/proc/thread-self/auxv")
 {
 	const char *const paths[] = { "/proc/self/auxv", "/proc/thread-self/auxv" };
@@ -215,7 +220,8 @@ CLAUSE(threads_read_the_vector_of_their_process,
 }
 
 CLAUSE(a_child_has_its_parents_vector,
-       "fork(2): the child is a copy; the vector is of the program, which both run [AUX-1]", .needs = "file=/proc/self/auxv")
+       "fork(2): the child is a copy; the vector is of the program, which both run [AUX-1]",
+       .needs = "file=/proc/self/auxv")
 {
 	static struct aux aux[FILE_PAIRS];
 
@@ -241,7 +247,8 @@ static long get_auxv_probe(void)
 		 .commit = "ddc65971bb67 prctl: add PR_GET_AUXV to copy auxv to userspace"
 
 CLAUSE(pr_get_auxv_gives_the_vector_of_the_stack,
-       "kernel/sys.c prctl_get_auxv (7.2): copies the vector that the program was started with, and returns the size of all [AUX-1]",
+       "kernel/sys.c prctl_get_auxv (7.2): copies the vector that the program was started with, and returns the size"
+       " of all [AUX-1]",
        GET_AUXV, .needed_by = "go:sysargs")
 {
 	struct aux *aux = guarded(FILE_PAIRS * sizeof(*aux));
@@ -255,10 +262,11 @@ CLAUSE(pr_get_auxv_gives_the_vector_of_the_stack,
 }
 
 CLAUSE(pr_get_auxv_cuts_to_the_size_of_the_buffer,
-       "kernel/sys.c prctl_get_auxv (7.2): as many bytes as there is room for, and the size of the whole as result", GET_AUXV)
+       "kernel/sys.c prctl_get_auxv (7.2): as many bytes as there is room for, and the size of the whole as result",
+       GET_AUXV)
 {
 	long size = get_auxv(NULL, 0);
-	const size_t rooms[] = { 1, sizeof(long), sizeof(struct aux), sizeof(struct aux) + 1, own_size() - 1, own_size() };
+	const size_t pair = sizeof(struct aux), rooms[] = { 1, pair / 2, pair, pair + 1, own_size() - 1, own_size() };
 
 	ASSERT_GT(size, 0);
 	for (size_t i = 0; i < sizeof(rooms) / sizeof(*rooms); i++) {

@@ -5,7 +5,6 @@
 #define ACTOR_H
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "reexec.h"
+#include "sigaction.h"
 #include "sync.h"
 #include "sys.h"
 #include "thread.h"
@@ -32,7 +33,6 @@ struct actor {
 	volatile long result;	// of the last request answered
 	volatile long nr;	// of the last request
 	int inbox[2];
-	int leash;		// full_pipe() of a process that is to exec
 	struct thread thread;
 };
 
@@ -124,30 +124,6 @@ static inline struct actor *actor_process(void)
 	return a;
 }
 
-// The writing end of a pipe that is full: a program with it for its standard output lives until it is killed.
-static inline int full_pipe(void)
-{
-	static const char filling[4096];
-	int ends[2];
-
-	if (pipe2(ends, O_NONBLOCK))
-		actor_die("pipe", -errno);
-	while (write(ends[1], filling, sizeof(filling)) > 0)
-		;
-	fcntl(ends[1], F_SETFL, 0);
-	return ends[1];
-}
-
-// A process that can become another program by execs().
-static inline struct actor *actor_process_for_exec(void)
-{
-	int leash = full_pipe();
-	struct actor *a = actor_process();
-
-	a->leash = leash;
-	return a;
-}
-
 // ask(actor, nr, arguments...): the actor begins the call; the clause goes on.
 #define ask(who, ...) ASK_N_(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)(who, __VA_ARGS__)
 #define ASK_N_(nr, a, b, c, d, e, f, n, ...) ask_##n##_
@@ -192,16 +168,26 @@ static inline bool blocks(struct actor *a)
 	return wait_until(has_answered(a) || is_blocked_in(a->tid, a->nr)) && !has_answered(a);
 }
 
-// Makes a process of actor_process_for_exec() execute this very program, which then lives, blocked in its first write,
-// until it is killed. False if execve(2) failed.
+// The program that execs() and others become: it lives until it is killed.
+AFTER_EXEC(live_on)
+{
+	struct kernel_sigset none = SIGSET_EMPTY;
+
+	return raw_syscall(__NR_rt_sigsuspend, &none, ARCH_SIGSET_BYTES);
+}
+
+static inline bool lives_on(int pid)
+{
+	return wait_until_blocked_in(pid, __NR_rt_sigsuspend);
+}
+
+// Makes a process execute this very program anew, as live_on. False if execve(2) failed.
 static inline bool execs(struct actor *a)
 {
-	static char *const argv[] = { "leashed", "--clauses", NULL }, *const envp[] = { NULL };
+	static char *const argv[] = { "osprim", "--after-exec", "live_on", NULL }, *const envp[] = { NULL };
 
-	if (call_as(a, __NR_dup3, a->leash, STDOUT_FILENO, 0) != STDOUT_FILENO)
-		return false;
 	ask(a, __NR_execve, "/proc/self/exe", argv, envp);
-	return wait_until(has_answered(a) || is_blocked_in(a->tid, __NR_write)) && !has_answered(a);
+	return wait_until(has_answered(a) || is_blocked_in(a->tid, __NR_rt_sigsuspend)) && !has_answered(a);
 }
 
 // Waits until a thread that was asked to exit is gone.

@@ -147,10 +147,11 @@ CLAUSE(waiters_without_a_bit_in_common_are_passed_over,
 		FOR_EACH(i, bits)
 			ASSERT_TRUE(sleeps_with(&w[i], &word, private_or_not[p], bits[i]));
 		EXPECT_RET(2, wake_bits(&word, private_or_not[p], 2, 1));
+		EXPECT_TRUE(wait_until(count_returned(w, ARRAY_SIZE(bits)) >= 2));
+		EXPECT_TRUE(is_asleep(w[0].tid) && is_asleep(w[2].tid) && is_asleep(w[5].tid));
+		EXPECT_RET(2, wake_bits(&word, private_or_not[p], INT_MAX, 1));
 		EXPECT_RET(0, waiter_result(&w[1]));
 		EXPECT_RET(0, waiter_result(&w[3]));
-		EXPECT_EQ(2, count_returned(w, ARRAY_SIZE(bits)));
-		EXPECT_RET(2, wake_bits(&word, private_or_not[p], INT_MAX, 1));
 		EXPECT_RET(0, waiter_result(&w[4]));
 		EXPECT_RET(0, waiter_result(&w[6]));
 		EXPECT_EQ(4, count_returned(w, ARRAY_SIZE(bits)));

@@ -150,3 +150,30 @@ CLAUSE(wait_bitset_takes_both_clocks,
 		EXPECT_ERR(EAGAIN, futex_call(&word, FUTEX_WAIT_BITSET | flags[i], 1, NULL, NULL, 1));
 	}
 }
+
+// Written without shifts by 32, which a 32-bit ABI, where the clause is skipped, could not compile.
+#define GARBAGE ((long)(~0UL << 31 << 1))
+
+CLAUSE(upper_halves_of_32_bit_arguments_are_ignored,
+       "futex(2) SYNOPSIS, Arguments: futex_op is an int, val, val2 and val3 are uint32_t: what a 64-bit register holds above is "
+       "nothing to the kernel",
+       .needs = "64bit", .needed_by = "go:futex")
+{
+	uint32_t word = 5, word2 = 5;
+	struct waiter w[3];
+
+	EXPECT_ERR(EAGAIN, futex_wait(&word, GARBAGE | 6, NULL));
+	EXPECT_ERR(ETIMEDOUT, futex_wait(&word, GARBAGE | 5, &at_once));
+	EXPECT_ERR(ETIMEDOUT, futex_call(&word, GARBAGE | FUTEX_WAIT_PRIVATE, 5, &at_once, NULL, 0));
+	EXPECT_ERR(EINVAL, futex_wait_bitset(&word, 5, &at_once, GARBAGE));
+	EXPECT_ERR(EINVAL, futex_wake_bitset(&word, 1, GARBAGE));
+	EXPECT_ERR(EAGAIN, futex_cmp_requeue(&word, 1, 1, &word2, GARBAGE | 6));
+	EXPECT_RET(0, futex_cmp_requeue(&word, 1, 1, &word2, GARBAGE | 5));
+	ASSERT_TRUE(all_sleep_on(w, 3, &word, FUTEX_WAIT_PRIVATE));
+	EXPECT_RET(1, futex_requeue(&word, GARBAGE, GARBAGE | 1, &word2));
+	EXPECT_RET(1, futex_wake(&word, GARBAGE | 1));
+	EXPECT_RET(2, futex_wake_op(&word, GARBAGE | 1, GARBAGE | 1, &word2,
+				    GARBAGE | FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 5)));
+	EXPECT_TRUE(all_returned(w, 3, 0));
+	EXPECT_EQ(6, word2);
+}

@@ -186,7 +186,7 @@ CLAUSE(a_waiter_gets_the_lock_of_a_process_that_executes_another_program,
        NEEDS_PI, .commit = "150d71584b12 futex: Provide state handling for exec() as well")
 {
 	uint32_t *word = shared_memory(sizeof(*word));
-	struct actor *owner = actor_process_for_exec(), *waiter = actor_thread();
+	struct actor *owner = actor_process(), *waiter = actor_thread();
 
 	ASSERT_RET(0, call_as(owner, LOCK_PI_SHARED(word)));
 	ask(waiter, LOCK_PI_SHARED(word));

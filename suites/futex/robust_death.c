@@ -118,11 +118,10 @@ CLAUSE(a_fatal_signal_releases_the_locks_of_a_process,
 CLAUSE(execve_releases_the_locks_of_a_process,
        "get_robust_list(2) NOTES: the waiter is notified also when the owner performs an execve(2), and not only when the "
        "new program ends [GLC-4]",
-       .commit = "8141c7f3e7ae Move \"exit_robust_list\" into mm_release()",
        .needed_by = "glibc:pthread_mutexattr_setrobust")
 {
 	struct stage *s = shared_memory(sizeof(*s));
-	struct actor *owner = actor_process_for_exec(), *waiter;
+	struct actor *owner = actor_process(), *waiter;
 
 	ASSERT_TRUE(owns(owner, s, 0));
 	waiter = waits(s, 0);
@@ -135,7 +134,7 @@ CLAUSE(execve_releases_the_locks_of_a_process,
 enum death { BY_EXIT_GROUP, BY_SIGKILL, BY_EXEC };
 
 // A process of three threads, each with a lock, that dies as a whole once *ready is 2. The leader does the deed.
-static void stage_main(struct stage *s, enum death death, int leash)
+static void stage_main(struct stage *s, enum death death)
 {
 	int never[2];
 	char byte;
@@ -154,10 +153,8 @@ static void stage_main(struct stage *s, enum death death, int leash)
 		_exit(1);
 	if (death == BY_EXIT_GROUP)
 		raw_syscall(__NR_exit_group, 0);
-	if (death == BY_EXEC) {
-		dup2(leash, STDOUT_FILENO);
-		execl("/proc/self/exe", "leashed", "--clauses", NULL);
-	}
+	if (death == BY_EXEC)
+		execute_self(live_on);
 	read(never[0], &byte, 1);
 	_exit(1);
 }
@@ -166,11 +163,11 @@ static void check_threads(struct __test_metadata *_metadata, enum death death)
 {
 	struct stage *s = shared_memory(sizeof(*s));
 	struct actor *waiters[THREADS];
-	int leash = full_pipe(), status = 0;
+	int status = 0;
 	pid_t child = fork();
 
 	if (child == 0)
-		stage_main(s, death, leash);
+		stage_main(s, death);
 	ASSERT_TRUE(wait_until(s->ready || waitpid(child, &status, WNOHANG) == child));
 	ASSERT_EQ(0, status);
 	for (int i = 0; i < THREADS; i++) {
@@ -183,7 +180,7 @@ static void check_threads(struct __test_metadata *_metadata, enum death death)
 	for (int i = 0; i < THREADS; i++)
 		EXPECT_INHERITED(waiters[i], s->locks[i]);
 	if (death == BY_EXEC) {
-		EXPECT_TRUE(wait_until_blocked_in(child, __NR_write));	// the new program lives
+		EXPECT_TRUE(lives_on(child));
 		kill(child, SIGKILL);
 	}
 	EXPECT_EQ(child, waitpid(child, &status, 0));

@@ -128,6 +128,25 @@ CLAUSE(a_lock_that_another_holds_with_waiters_wakes_nobody,
 	EXPECT_RET(0, answer(waiter));
 }
 
+CLAUSE(a_lock_that_another_has_taken_unmarked_wakes_a_waiter,
+       "kernel/futex/core.c handle_futex_death: state B: the woken thread dies while another has taken the lock without "
+       "FUTEX_WAITERS: the next waiter is woken, to mark it; the word stays [GLC-4]",
+       .since = KERNEL(7, 2))
+{
+	struct actor *first, *second;
+	struct dying d;
+
+	begin(_metadata, &d, 0);
+	store(&d.lock.word, GETTID());
+	first = waits_for(_metadata, &d.lock.word);
+	second = waits_for(_metadata, &d.lock.word);
+	ASSERT_TRUE(ends(d.owner));
+	EXPECT_RET(0, answer(first));
+	EXPECT_WORD(GETTID(), &d.lock.word);
+	EXPECT_RET(1, raw_syscall(WAKE_ALL(&d.lock.word)));
+	EXPECT_RET(0, answer(second));
+}
+
 CLAUSE(a_pending_pi_operation_wakes_nobody,
        "kernel/futex/core.c handle_futex_death: the additional wake is for locks that are not PI: with the lowest bit of "
        "list_op_pending set a free word wakes nobody, and an owned one is marked",

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // futex(2): relative and absolute timeouts of waits, on both clocks: never early, every value of the timespec.
 #include "clause.h"
+
+#include <linux/prctl.h>
+
 #include "guard.h"
 #include "waiter.h"
 
@@ -88,6 +91,19 @@ CLAUSE(timeouts_of_microseconds_never_expire_early,
 	for (int i = 0; i < 60; i++) {
 		ns = (ns * 1103515245 + 12345) % 40000;
 		EXPECT_LE(missing_ns(&kinds[2 * (i % 3) + 1], ns), 0);
+	}
+}
+
+// The slack of a thread tells how much later than asked its timers may expire; 50 microseconds if nobody says otherwise.
+CLAUSE(timer_slack_makes_no_timeout_early,
+       "prctl(2) PR_SET_TIMERSLACK: timers may expire later by the slack, never earlier [FUT-3]",
+       .needed_by = "go:futexsleep glibc:pthread_cond_timedwait")
+{
+	ASSERT_OK(raw_syscall(__NR_prctl, PR_SET_TIMERSLACK, 3 * MS, 0, 0, 0));
+	FOR_EACH(k, kinds) {
+		EXPECT_LE(missing_ns(&kinds[k], 4 * MS), 0) {
+			TH_LOG("%s", kinds[k].name);
+		}
 	}
 }
 

@@ -10,13 +10,16 @@
 #define MADV_POPULATE_READ 22	/* 5.14 */
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20		/* 5.4 */
+#endif
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
 #endif
 
 CLAUSE(untouched_memory_is_not_resident,
-       "mincore(2) DESCRIPTION: a page that would cause a fault is not resident; a new private page is none before it is touched"
-       " [MINC-6]", .needed_by = "go:sysMap")
+       "mincore(2) DESCRIPTION: a page that would cause a fault is not resident; a new private page is none before it"
+       " is touched [MINC-6]")
 {
 	char *p = small_pages(16);
 
@@ -26,7 +29,8 @@ CLAUSE(untouched_memory_is_not_resident,
 }
 
 CLAUSE(touched_memory_is_resident,
-       "mincore(2) DESCRIPTION: the least significant bit of each byte is set if the page is resident [MINC-2] [MINC-6]")
+       "mincore(2) DESCRIPTION: the least significant bit of each byte is set if the page is resident [MINC-2]"
+       " [MINC-6]")
 {
 	char *p = small_pages(16);
 
@@ -39,7 +43,8 @@ CLAUSE(each_entry_is_about_its_own_page,
        "mincore(2) DESCRIPTION: the first byte of the vector is the first page's, and so on [MINC-2] [MINC-6]")
 {
 	const char *const touched[] = {
-		"100000000000", "000000000001", "010101010101", "101010101010", "111111000000", "000000111111", "001000110001",
+		"100000000000", "000000000001", "010101010101", "101010101010",
+		"111111000000", "000000111111", "001000110001",
 	};
 
 	for (size_t i = 0; i < sizeof(touched) / sizeof(*touched); i++) {
@@ -78,7 +83,8 @@ CLAUSE(one_byte_anywhere_in_a_page_touches_it,
 }
 
 CLAUSE(memory_that_was_only_read_is_resident,
-       "mm/mincore.c mincore_pte_range (7.2): a present entry is resident, the shared zero page of a read included [MINC-6]")
+       "mm/mincore.c mincore_pte_range (7.2): a present entry is resident, the shared zero page of a read included"
+       " [MINC-6]")
 {
 	char *p = small_pages(6), *read_only = small_pages_of(4, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -91,7 +97,8 @@ CLAUSE(memory_that_was_only_read_is_resident,
 }
 
 CLAUSE(asking_touches_nothing,
-       "mincore(2) DESCRIPTION: reports residency; mm/mincore.c (7.2): and faults no page in, however often it is asked [MINC-6]")
+       "mincore(2) DESCRIPTION: reports residency; mm/mincore.c (7.2): and faults no page in, however often it is"
+       " asked [MINC-6]")
 {
 	char *p = small_pages(8);
 
@@ -103,7 +110,7 @@ CLAUSE(asking_touches_nothing,
 
 CLAUSE(pages_given_back_are_not_resident,
        "madvise(2) MADV_DONTNEED: the pages are freed, and later accesses see zero-filled ones [MINC-6]",
-       .needed_by = "go:sysUnused tcmalloc:ReleasePages")
+       .needed_by = "tcmalloc:ReleasePages")
 {
 	char *p = small_pages(8);
 
@@ -117,8 +124,22 @@ CLAUSE(pages_given_back_are_not_resident,
 	EXPECT_RESIDENT("00000000", p);
 }
 
+CLAUSE(pages_that_are_cold_stay_resident,
+       "madvise(2) MADV_COLD: the pages become the first to be reclaimed when memory is short, and stay until then"
+       " [MINC-6]")
+{
+	char *p = small_pages(6);
+
+	ASSERT_NE(NULL, p);
+	touch_pages(p, "111011");
+	for (int i = 0; i < 3; i++)
+		ASSERT_OK(raw_syscall(__NR_madvise, p, 6 * page_size(), MADV_COLD));
+	EXPECT_RESIDENT("111011", p);
+}
+
 CLAUSE(pages_without_access_stay_resident,
-       "mprotect(2) DESCRIPTION: changes protections, and no contents: a touched page stays resident under PROT_NONE [MINC-6]")
+       "mprotect(2) DESCRIPTION: changes protections, and no contents: a touched page stays resident under PROT_NONE"
+       " [MINC-6]")
 {
 	char *p = small_pages(4);
 
@@ -147,7 +168,7 @@ CLAUSE(a_new_mapping_over_old_pages_is_not_resident,
 
 CLAUSE(locked_memory_is_resident,
        "mlock(2): all pages that contain a part of the range are guaranteed to be resident in RAM when the call returns"
-       " successfully", .needed_by = "go:osinit")
+       " successfully")
 {
 	char *p = small_pages(4);
 
@@ -177,9 +198,10 @@ CLAUSE(populated_memory_is_resident,
        "mmap(2) MAP_POPULATE: populate (prefault) page tables for a mapping")
 {
 	const int protections[] = { PROT_READ, PROT_READ | PROT_WRITE };
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
 
 	for (int i = 0; i < 2; i++) {
-		char *p = mmap(NULL, 6 * page_size(), protections[i], MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		char *p = mmap(NULL, 6 * page_size(), protections[i], flags, -1, 0);
 
 		ASSERT_NE(MAP_FAILED, p);
 		EXPECT_RESIDENT("111111", p);
@@ -205,8 +227,8 @@ CLAUSE(memory_populated_by_advice_is_resident,
 }
 
 CLAUSE(a_child_has_its_parents_pages,
-       "fork(2): the child's memory has the parent's contents; pages touched before are resident in both, and what one does later"
-       " does not change the other [MINC-6]")
+       "fork(2): the child's memory has the parent's contents; pages touched before are resident in both, and what"
+       " one does later does not change the other [MINC-6]")
 {
 	char *p = small_pages(6);
 

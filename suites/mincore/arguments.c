@@ -26,8 +26,8 @@ CLAUSE(unaligned_addresses_are_einval,
 }
 
 CLAUSE(the_page_size_is_the_first_offset_that_is_accepted,
-       "mincore(2) ERRORS EINVAL: of the offsets 4K, 8K ... 512K the first that is not refused is the page size, and all"
-       " behind it are accepted [MINC-1] [AUX-7]", .needed_by = "go:mincore go:addrspace_vec")
+       "mincore(2) ERRORS EINVAL: of the offsets 4K, 8K ... 512K the first that is not refused is the page size, and"
+       " all behind it are accepted [MINC-1] [AUX-7]", .needed_by = "go:mincore go:addrspace_vec")
 {
 	char *p = small_pages((1024 * 1024) / page_size());
 	unsigned char entry;
@@ -62,7 +62,8 @@ CLAUSE(einval_comes_before_every_other_error,
 }
 
 CLAUSE(length_zero_asks_for_nothing_and_succeeds,
-       "mm/mincore.c sys_mincore (7.2): a length of 0 gives 0 pages, whatever is mapped and wherever the vector is [MINC-5]")
+       "mm/mincore.c sys_mincore (7.2): a length of 0 gives 0 pages, whatever is mapped and wherever the vector is"
+       " [MINC-5]")
 {
 	char *p = small_pages(1);
 	unsigned char *vec = guarded(1);
@@ -121,7 +122,8 @@ CLAUSE(exactly_one_byte_a_page_is_written,
 }
 
 CLAUSE(entries_are_zero_or_one,
-       "mm/mincore.c mincore_page, mincore_pte_range (7.2): an entry is 0 or 1; the seven other bits are reserved and 0 [MINC-2]")
+       "mm/mincore.c mincore_page, mincore_pte_range (7.2): an entry is 0 or 1; the seven other bits are reserved and"
+       " 0 [MINC-2]")
 {
 	const int flags[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS };
 
@@ -144,8 +146,9 @@ CLAUSE(length_that_leaves_the_address_space_is_enomem,
 	unsigned char *vec = guarded(2);
 	char *p = island(2);
 	const size_t lengths[] = {
-		SIZE_MAX, SIZE_MAX - 1, -page_size(), -page_size() + 1, -page_size() - 1, -(uintptr_t)p, -(uintptr_t)p + 1,
-		-(uintptr_t)p - 1, -(uintptr_t)p + page_size(), SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX / 2 + page_size(),
+		SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX / 2 + page_size(),
+		-page_size(), -page_size() + 1, -page_size() - 1,
+		-(uintptr_t)p, -(uintptr_t)p + 1, -(uintptr_t)p - 1, -(uintptr_t)p + page_size(),
 	};
 
 	ASSERT_NE(NULL, p);
@@ -156,11 +159,11 @@ CLAUSE(length_that_leaves_the_address_space_is_enomem,
 }
 
 CLAUSE(addresses_above_user_space_are_enomem,
-       "mincore(2) ERRORS ENOMEM: addr to addr + length contained unmapped memory; the kernel's own is none of the caller's"
-       " [MINC-3]")
+       "mincore(2) ERRORS ENOMEM: addr to addr + length contained unmapped memory; the kernel's own is none of the"
+       " caller's [MINC-3]")
 {
 	const uintptr_t high = sizeof(long) == 8 ? (uintptr_t)1 << (8 * sizeof(long) - 1) : (uintptr_t)TOP_PAGE;
-	const uintptr_t addresses[] = { (uintptr_t)TOP_PAGE, (uintptr_t)TOP_PAGE - page_size(), high, high | high >> 1 };
+	const uintptr_t top = (uintptr_t)TOP_PAGE, addresses[] = { top, top - page_size(), high, high | high >> 1 };
 	unsigned char *vec = guarded(2);
 
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
@@ -219,8 +222,8 @@ CLAUSE(enomem_comes_before_efault,
 }
 
 CLAUSE(efault_of_a_vector_in_use_comes_before_a_later_hole,
-       "mm/mincore.c sys_mincore (7.2): entries are copied out mapping by mapping, so a bad vector is met before a hole behind"
-       " the first mapping")
+       "mm/mincore.c sys_mincore (7.2): entries are copied out mapping by mapping, so a bad vector is met before a"
+       " hole behind the first mapping")
 {
 	char *bad = forbidden_page(), *p = island(2);
 
@@ -242,7 +245,8 @@ CLAUSE(vector_need_not_be_resident,
 }
 
 CLAUSE(vector_may_lie_in_the_range_itself,
-       "mm/mincore.c sys_mincore (7.2): pages are looked at before their entries are written, and the vector may be among them")
+       "mm/mincore.c sys_mincore (7.2): pages are looked at before their entries are written, and the vector may be"
+       " among them")
 {
 	char *p = small_pages(4);
 
@@ -274,7 +278,8 @@ CLAUSE(vector_at_any_alignment_is_filled,
 }
 
 CLAUSE(errors_are_negative_and_small,
-       "intro(2) RETURN VALUE: a failing call gives a negated error number, and mincore(2): success is exactly 0 [MINC-8]", .needed_by = "go:mincore")
+       "intro(2) RETURN VALUE: a failing call gives a negated error number, and mincore(2): success is exactly 0"
+       " [MINC-8]", .needed_by = "go:mincore")
 {
 	char *p = small_pages(1);
 	unsigned char entry;
@@ -289,8 +294,8 @@ CLAUSE(errors_are_negative_and_small,
 }
 
 CLAUSE(the_top_byte_of_an_address_counts_unless_the_abi_ignores_it,
-       "Documentation/arch/arm64/tagged-address-abi.rst: where tags are part of the ABI mincore takes tagged addresses, elsewhere"
-       " such an address is one that is not mapped [MINC-5]", .needs = "64bit")
+       "Documentation/arch/arm64/tagged-address-abi.rst: where tags are part of the ABI mincore takes tagged"
+       " addresses, elsewhere such an address is one that is not mapped [MINC-5]", .needs = "64bit")
 {
 	char *p = small_pages(1);
 	uintptr_t tagged = (uintptr_t)p | (uintptr_t)0x35 << (8 * sizeof(long) - 8);

@@ -36,8 +36,8 @@ CLAUSE(hole_at_the_end_is_enomem_though_all_before_is_mapped,
 }
 
 CLAUSE(entries_before_a_hole_are_written_and_those_behind_are_not,
-       "mm/mincore.c sys_mincore (7.2): entries are copied out mapping by mapping, so those before the first hole are there when"
-       " the call says ENOMEM [MINC-3]")
+       "mm/mincore.c sys_mincore (7.2): entries are copied out mapping by mapping, so those before the first hole are"
+       " there when the call says ENOMEM [MINC-3]")
 {
 	for (size_t hole = 0; hole < PAGES; hole++) {
 		unsigned char *vec = guarded(PAGES);
@@ -70,7 +70,8 @@ CLAUSE(only_the_first_hole_matters,
 }
 
 CLAUSE(a_probe_page_by_page_finds_exactly_the_mapped_pages,
-       "mincore(2) ERRORS ENOMEM: asked for one page at a time, it tells mapped pages from holes, resident or not [MINC-2] [MINC-3]",
+       "mincore(2) ERRORS ENOMEM: asked for one page at a time, it tells mapped pages from holes, resident or not"
+       " [MINC-2] [MINC-3]",
        .needed_by = "go:mincore")
 {
 	const char mapped[] = "1101001110001011011111010000010111";
@@ -107,11 +108,11 @@ CLAUSE(a_hole_that_is_mapped_again_is_no_hole,
 }
 
 CLAUSE(a_range_may_span_mappings_of_every_kind,
-       "mincore(2) DESCRIPTION: the range is one of the address space; where one mapping ends and the next begins does not matter"
-       " [MINC-2]")
+       "mincore(2) DESCRIPTION: the range is one of the address space; where one mapping ends and the next begins"
+       " does not matter [MINC-2]")
 {
 	size_t page = page_size();
-	const int fixed = MAP_FIXED | MAP_ANONYMOUS;
+	const int fixed = MAP_FIXED | MAP_ANONYMOUS, locked = fixed | MAP_PRIVATE | MAP_LOCKED;
 	unsigned char *vec = guarded(PAGES);
 	char *p = island(PAGES);
 
@@ -119,7 +120,7 @@ CLAUSE(a_range_may_span_mappings_of_every_kind,
 	ASSERT_NE(MAP_FAILED, mmap(p + 1 * page, page, PROT_READ, fixed | MAP_PRIVATE, -1, 0));
 	ASSERT_NE(MAP_FAILED, mmap(p + 2 * page, page, PROT_NONE, fixed | MAP_PRIVATE | MAP_NORESERVE, -1, 0));
 	ASSERT_NE(MAP_FAILED, mmap(p + 3 * page, 2 * page, PROT_READ | PROT_WRITE, fixed | MAP_SHARED, -1, 0));
-	ASSERT_NE(MAP_FAILED, mmap(p + 6 * page, page, PROT_READ | PROT_WRITE, fixed | MAP_PRIVATE | MAP_LOCKED, -1, 0));
+	ASSERT_NE(MAP_FAILED, mmap(p + 6 * page, page, PROT_READ | PROT_WRITE, locked, -1, 0));
 	madvise(p + 3 * page, 2 * page, MADV_NOHUGEPAGE);
 	touch_pages(p, "1000101");
 	read_pages(p, "01");
@@ -131,8 +132,8 @@ CLAUSE(a_range_may_span_mappings_of_every_kind,
 }
 
 CLAUSE(a_reservation_without_access_is_mapped_and_not_resident,
-       "mincore(2) ERRORS ENOMEM: unmapped memory is an error, memory that may not be touched (PROT_NONE) is none [MINC-2]",
-       .needed_by = "go:sysReserve")
+       "mincore(2) ERRORS ENOMEM: unmapped memory is an error, memory that may not be touched (PROT_NONE) is none"
+       " [MINC-2]")
 {
 	char *p = small_pages_of(6, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -146,8 +147,9 @@ static long guard_probe(void)
 }
 
 CLAUSE(guard_regions_are_mapped_and_not_resident,
-       "madvise(2) MADV_GUARD_INSTALL: a guard region stays part of its mapping, and what it held is gone; mm/mincore.c: a marker"
-       " is looked up like an empty entry [MINC-2]", .since = KERNEL(6, 13), .probe = guard_probe, .absent_errno = EINVAL)
+       "madvise(2) MADV_GUARD_INSTALL: a guard region stays part of its mapping, and what it held is gone;"
+       " mm/mincore.c: a marker is looked up like an empty entry [MINC-2]",
+       .since = KERNEL(6, 13), .probe = guard_probe, .absent_errno = EINVAL)
 {
 	char *p = small_pages(6);
 
@@ -213,7 +215,8 @@ CLAUSE(memory_kept_from_children_is_a_hole_in_them,
 }
 
 CLAUSE(asking_below_a_stack_does_not_grow_it,
-       "mm/mincore.c do_mincore (7.2): the page below a mapping of MAP_GROWSDOWN is unmapped until it is touched [MINC-3]")
+       "mm/mincore.c do_mincore (7.2): the page below a mapping of MAP_GROWSDOWN is unmapped until it is touched"
+       " [MINC-3]")
 {
 	size_t page = page_size(), pages = 600;
 	unsigned char entry;

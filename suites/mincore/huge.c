@@ -74,8 +74,8 @@ static size_t residents(const unsigned char *vec, size_t pages)
 }
 
 CLAUSE(every_page_of_a_huge_page_is_resident,
-       "mm/mincore.c mincore_pte_range (7.2): all pages that a huge page covers are resident once it is mapped, touched or not"
-       " [MINC-6]", .needs = "thp file=/proc/self/smaps")
+       "mm/mincore.c mincore_pte_range (7.2): all pages that a huge page covers are resident once it is mapped,"
+       " touched or not [MINC-6]", .needs = "thp file=/proc/self/smaps")
 {
 	HUGE_PAGE_OR_SKIP(p, huge);
 	size_t pages = huge / page_size();
@@ -88,7 +88,8 @@ CLAUSE(every_page_of_a_huge_page_is_resident,
 }
 
 CLAUSE(a_range_may_begin_and_end_within_huge_pages,
-       "mm/mincore.c mincore_pte_range (7.2): as many entries as pages asked for, also from the middle of a huge page [MINC-2]",
+       "mm/mincore.c mincore_pte_range (7.2): as many entries as pages asked for, also from the middle of a huge page"
+       " [MINC-2]",
        .needs = "thp file=/proc/self/smaps")
 {
 	HUGE_PAGE_OR_SKIP(p, huge);
@@ -162,7 +163,8 @@ CLAUSE(a_huge_page_under_several_protections_stays_resident,
 }
 
 CLAUSE(a_child_has_its_parents_huge_page,
-       "fork(2): the child's memory has the parent's contents, huge or not [MINC-6]", .needs = "thp file=/proc/self/smaps")
+       "fork(2): the child's memory has the parent's contents, huge or not [MINC-6]", .needs = "thp"
+       " file=/proc/self/smaps")
 {
 	HUGE_PAGE_OR_SKIP(p, huge);
 
@@ -175,8 +177,8 @@ CLAUSE(a_child_has_its_parents_huge_page,
 }
 
 CLAUSE(huge_pages_only_read_are_resident,
-       "mm/huge_memory.c do_huge_pmd_anonymous_page (7.2): a read maps a page of zeroes, huge or small; the page that was read is"
-       " resident [MINC-6]", .needs = "thp")
+       "mm/huge_memory.c do_huge_pmd_anonymous_page (7.2): a read maps a page of zeroes, huge or small; the page that"
+       " was read is resident [MINC-6]", .needs = "thp")
 {
 	size_t huge = thp_size();
 	char *room = mmap(NULL, 2 * huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -246,14 +248,16 @@ static void check_hugetlb(struct __test_metadata *_metadata, int sharing)
 }
 
 CLAUSE(hugetlb_pages_of_ones_own_are_resident_once_touched,
-       "mm/mincore.c mincore_hugetlb (7.2): all entries of a hugetlb page are 1 once it is there, and 0 before [MINC-6]",
+       "mm/mincore.c mincore_hugetlb (7.2): all entries of a hugetlb page are 1 once it is there, and 0 before"
+       " [MINC-6]",
        .config = "HUGETLB_PAGE", .needs = "file=/proc/self/smaps", .writes = POOL_FILE, .exclusive = 1)
 {
 	check_hugetlb(_metadata, MAP_PRIVATE);
 }
 
 CLAUSE(hugetlb_pages_that_are_shared_are_resident_once_touched,
-       "mm/mincore.c mincore_hugetlb (7.2): all entries of a hugetlb page are 1 once it is there, and 0 before [MINC-6]",
+       "mm/mincore.c mincore_hugetlb (7.2): all entries of a hugetlb page are 1 once it is there, and 0 before"
+       " [MINC-6]",
        .config = "HUGETLB_PAGE", .needs = "file=/proc/self/smaps", .writes = POOL_FILE, .exclusive = 1)
 {
 	check_hugetlb(_metadata, MAP_SHARED);

@@ -24,8 +24,8 @@ static size_t residents(const unsigned char *vec, size_t pages)
 }
 
 CLAUSE(ranges_of_many_pieces_are_reported_whole,
-       "mm/mincore.c sys_mincore (7.2): ranges are answered a page of entries at a time, and none is lost or doubled at the seams"
-       " [MINC-2] [MINC-6]")
+       "mm/mincore.c sys_mincore (7.2): ranges are answered a page of entries at a time, and none is lost or doubled"
+       " at the seams [MINC-2] [MINC-6]")
 {
 	size_t pages = 3 * piece() + 7;
 	const size_t touched[] = { 0, 1, piece() - 2, piece() - 1, piece(), piece() + 1, 2 * piece() - 1, 2 * piece(),
@@ -46,7 +46,8 @@ CLAUSE(ranges_of_many_pieces_are_reported_whole,
 }
 
 CLAUSE(lengths_around_a_piece_write_as_many_entries,
-       "mm/mincore.c sys_mincore (7.2): one page more or less than a page of entries makes one entry more or less [MINC-2] [MINC-5]")
+       "mm/mincore.c sys_mincore (7.2): one page more or less than a page of entries makes one entry more or less"
+       " [MINC-2] [MINC-5]")
 {
 	char *p = reserve(2 * piece() + 2);
 

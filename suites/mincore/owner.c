@@ -57,8 +57,8 @@ CLAUSE(the_cache_of_a_file_that_one_may_only_read_is_hidden,
 }
 
 CLAUSE(who_sees_the_cache_follows_owner_group_and_mode,
-       OWNER_RULE "the owner sees it whatever the mode, others where the mode lets them write, by group or as others; the mode"
-       " for reading does not matter [MINC-7] [incident 98]", .needs = "root", .commit = OWNER_FIX)
+       OWNER_RULE "the owner sees it whatever the mode, others where the mode lets them write, by group or as others;"
+       " the mode for reading does not matter [MINC-7] [incident 98]", .needs = "root", .commit = OWNER_FIX)
 {
 	const struct { uid_t uid; gid_t gid; mode_t mode; const char *wanted; } row[] = {
 		{ NOBODY, NOBODY, 0600, SEEN },		{ NOBODY, NOBODY, 0400, SEEN },
@@ -105,8 +105,8 @@ CLAUSE(it_is_the_caller_of_now_that_counts,
 }
 
 CLAUSE(the_file_system_uid_decides_ownership,
-       "setfsuid(2) DESCRIPTION: the file system uid is the one that file permissions are checked against; mm/mincore.c: as for a"
-       " file opened for writing [MINC-7]", .needs = "root", .commit = OWNER_FIX)
+       "setfsuid(2) DESCRIPTION: the file system uid is the one that file permissions are checked against;"
+       " mm/mincore.c: as for a file opened for writing [MINC-7]", .needs = "root", .commit = OWNER_FIX)
 {
 	FILE_OF_OR_SKIP(fd, NOBODY, NOBODY, 0600);
 	char *p = mapping(fd, MAP_SHARED);
@@ -191,14 +191,16 @@ CLAUSE(anonymous_memory_beside_a_hidden_file_is_reported_as_it_is,
 		char *p = small_pages(6);
 
 		become(NOBODY, NOBODY);
-		ASSERT_NE(MAP_FAILED, mmap(p + 2 * page_size(), 2 * page_size(), PROT_READ, MAP_FIXED | MAP_PRIVATE, fd, 0));
+		ASSERT_NE(MAP_FAILED, mmap(p + 2 * page_size(), 2 * page_size(), PROT_READ, MAP_FIXED | MAP_PRIVATE,
+					   fd, 0));
 		touch_pages(p, "010010");
 		EXPECT_RESIDENT("011110", p);
 	}
 }
 
 CLAUSE(shared_anonymous_memory_is_never_hidden,
-       "mm/shmem.c shmem_zero_setup (7.2): the file behind it may be written by everyone, so also who gave up root sees it [MINC-7]",
+       "mm/shmem.c shmem_zero_setup (7.2): the file behind it may be written by everyone, so also who gave up root"
+       " sees it [MINC-7]",
        .needs = "root", .commit = OWNER_FIX)
 {
 	char *p = small_pages_of(4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -89,8 +89,8 @@ static bool stop(struct thread *t, struct churn *c)
 }
 
 CLAUSE(a_range_that_is_unmapped_meanwhile_is_there_or_a_hole,
-       "mincore(2) ERRORS: while another thread unmaps and maps pages the answer is 0 or ENOMEM, and entries of pages left alone"
-       " are right [MINC-3]", .needed_by = "go:mincore")
+       "mincore(2) ERRORS: while another thread unmaps and maps pages the answer is 0 or ENOMEM, and entries of pages"
+       " left alone are right [MINC-3]", .needed_by = "go:mincore")
 {
 	struct churn c = { .p = small_pages(PAGES) };
 	unsigned char *vec = guarded(PAGES);
@@ -115,8 +115,8 @@ CLAUSE(a_range_that_is_unmapped_meanwhile_is_there_or_a_hole,
 }
 
 CLAUSE(pages_given_back_meanwhile_are_resident_or_not,
-       "mm/mincore.c sys_mincore (7.2): a page's status may change at any time, its mapping does not; the neighbours keep theirs"
-       " [MINC-6]")
+       "mm/mincore.c sys_mincore (7.2): a page's status may change at any time, its mapping does not; the neighbours"
+       " keep theirs [MINC-6]")
 {
 	struct churn c = { .p = small_pages(PAGES) };
 	unsigned char *vec = guarded(PAGES);
@@ -136,7 +136,8 @@ CLAUSE(pages_given_back_meanwhile_are_resident_or_not,
 }
 
 CLAUSE(protections_that_change_meanwhile_do_not_matter,
-       "mm/mincore.c sys_mincore (7.2): mappings that are split and merged during the call are mapped all the time [MINC-2]")
+       "mm/mincore.c sys_mincore (7.2): mappings that are split and merged during the call are mapped all the time"
+       " [MINC-2]")
 {
 	struct churn c = { .p = small_pages(PAGES) };
 	unsigned char *vec = guarded(PAGES);
@@ -155,7 +156,8 @@ CLAUSE(protections_that_change_meanwhile_do_not_matter,
 }
 
 CLAUSE(a_vector_that_is_unmapped_meanwhile_is_written_or_efault,
-       "mincore(2) ERRORS EFAULT: vec points to an invalid address; a fault on the vector is an answer and no signal [MINC-4]")
+       "mincore(2) ERRORS EFAULT: vec points to an invalid address; a fault on the vector is an answer and no signal"
+       " [MINC-4]")
 {
 	struct churn c = { .p = small_pages(1) };
 	char *p = small_pages(PAGES);

@@ -38,7 +38,8 @@ static bool memfds_have_small_pages(void)
 		SKIP(return, "shmem_enabled makes the pages of a memfd huge")
 
 CLAUSE(untouched_shared_memory_is_not_resident,
-       "mincore(2) DESCRIPTION: a page that is in nobody's memory is not resident; shared anonymous memory begins so [MINC-6]")
+       "mincore(2) DESCRIPTION: a page that is in nobody's memory is not resident; shared anonymous memory begins so"
+       " [MINC-6]")
 {
 	char *p = small_pages_of(8, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -70,7 +71,8 @@ CLAUSE(a_page_that_another_process_touched_is_resident,
 }
 
 CLAUSE(shared_pages_given_back_stay_resident,
-       "madvise(2) MADV_DONTNEED: of shared memory only the mapping is dropped, its contents stay in the page cache [MINC-6]")
+       "madvise(2) MADV_DONTNEED: of shared memory only the mapping is dropped, its contents stay in the page cache"
+       " [MINC-6]")
 {
 	char *p = small_pages_of(4, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -93,8 +95,8 @@ CLAUSE(shared_pages_removed_are_not_resident,
 }
 
 CLAUSE(pages_in_the_cache_are_resident_in_a_fresh_mapping_of_any_kind,
-       "mm/mincore.c __mincore_unmapped_range (7.2): a page of a file that is in the page cache is resident, though nobody has"
-       " mapped it yet, in shared and private mappings and under every protection [MINC-6]")
+       "mm/mincore.c __mincore_unmapped_range (7.2): a page of a file that is in the page cache is resident, though"
+       " nobody has mapped it yet, in shared and private mappings and under every protection [MINC-6]")
 {
 	const int flags[] = { MAP_SHARED, MAP_PRIVATE };
 	const int protections[] = { PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE };
@@ -164,8 +166,8 @@ CLAUSE(a_write_by_system_call_shows_in_a_mapping_made_before,
 }
 
 CLAUSE(private_copies_are_resident,
-       "mm/mincore.c mincore_pte_range (7.2): a page of the process's own is resident, and when it is given back the page cache"
-       " behind it counts again [MINC-6]")
+       "mm/mincore.c mincore_pte_range (7.2): a page of the process's own is resident, and when it is given back the"
+       " page cache behind it counts again [MINC-6]")
 {
 	char *p;
 
@@ -183,7 +185,8 @@ CLAUSE(private_copies_are_resident,
 }
 
 CLAUSE(pages_cut_off_a_file_are_not_resident,
-       "truncate(2) DESCRIPTION: the extra data is lost; what the file grows again reads as zero bytes and is in no cache [MINC-6]")
+       "truncate(2) DESCRIPTION: the extra data is lost; what the file grows again reads as zero bytes and is in no"
+       " cache [MINC-6]")
 {
 	char *p;
 
@@ -197,8 +200,8 @@ CLAUSE(pages_cut_off_a_file_are_not_resident,
 }
 
 CLAUSE(pages_beyond_the_end_of_a_file_are_mapped_and_not_resident,
-       "mincore(2) ERRORS ENOMEM: unmapped memory is an error; pages beyond the end of the file (SIGBUS when touched) are mapped"
-       " [MINC-2]")
+       "mincore(2) ERRORS ENOMEM: unmapped memory is an error; pages beyond the end of the file (SIGBUS when touched)"
+       " are mapped [MINC-2]")
 {
 	const int flags[] = { MAP_SHARED, MAP_PRIVATE };
 	char *p;
@@ -213,7 +216,8 @@ CLAUSE(pages_beyond_the_end_of_a_file_are_mapped_and_not_resident,
 }
 
 CLAUSE(punched_holes_are_not_resident,
-       "fallocate(2) FALLOC_FL_PUNCH_HOLE: whole pages in the range are removed from the file, and from its cache [MINC-6]")
+       "fallocate(2) FALLOC_FL_PUNCH_HOLE: whole pages in the range are removed from the file, and from its cache"
+       " [MINC-6]")
 {
 	char *p;
 

@@ -49,7 +49,8 @@ static bool is_of_this_process(const struct line *line)
 }
 
 CLAUSE(every_line_of_proc_maps_is_mapped,
-       "proc(5) /proc/pid/maps: the currently mapped memory regions; mincore(2): only unmapped memory is ENOMEM [MINC-2]",
+       "proc(5) /proc/pid/maps: the currently mapped memory regions; mincore(2): only unmapped memory is ENOMEM"
+       " [MINC-2]",
        .needs = "file=/proc/self/maps", .needed_by = "go:mincore")
 {
 	struct line line;
@@ -64,13 +65,14 @@ CLAUSE(every_line_of_proc_maps_is_mapped,
 		if (size > MOST_PAGES * page_size())
 			size = MOST_PAGES * page_size();
 		EXPECT_RET(0, mincore_raw(line.start, size, vec)) TH_LOG("%lx %s", (long)line.start, line.name);
-		EXPECT_RET(0, mincore_raw(line.end - page_size(), 1, vec)) TH_LOG("%lx %s", (long)line.start, line.name);
+		EXPECT_RET(0, mincore_raw(line.end - page_size(), 1, vec)) TH_LOG("%lx %s", (long)line.end, line.name);
 	}
 	EXPECT_GT(lines, 3);
 }
 
 CLAUSE(every_gap_of_proc_maps_is_a_hole,
-       "proc(5) /proc/pid/maps: the currently mapped memory regions; mincore(2) ERRORS ENOMEM: what lies between is not [MINC-3]",
+       "proc(5) /proc/pid/maps: the currently mapped memory regions; mincore(2) ERRORS ENOMEM: what lies between is"
+       " not [MINC-3]",
        .needs = "file=/proc/self/maps", .needed_by = "go:mincore")
 {
 	uintptr_t page = page_size(), behind = page;
@@ -88,7 +90,8 @@ CLAUSE(every_gap_of_proc_maps_is_a_hole,
 }
 
 CLAUSE(the_stack_in_use_is_resident,
-       "mincore(2) DESCRIPTION: a page that would cause no fault is resident; the one under the stack pointer is just used [MINC-6]")
+       "mincore(2) DESCRIPTION: a page that would cause no fault is resident; the one under the stack pointer is just"
+       " used [MINC-6]")
 {
 	volatile char here = 1;
 
@@ -96,7 +99,8 @@ CLAUSE(the_stack_in_use_is_resident,
 }
 
 CLAUSE(the_vdso_is_mapped_and_reported_resident,
-       "mm/mincore.c can_do_mincore (7.2): a mapping that is neither anonymous nor of a file is reported resident in every page",
+       "mm/mincore.c can_do_mincore (7.2): a mapping that is neither anonymous nor of a file is reported resident in"
+       " every page",
        .needs = "file=/proc/self/maps")
 {
 	const char *const names[] = { "[vdso]", "[vvar]" };

@@ -17,8 +17,8 @@
 struct range { size_t from, size; };
 
 CLAUSE(system_calls_read_and_write_it_like_any_memory,
-       "read(2), write(2): buffers in a huge page are read and written at every place, over the borders of its pages and into "
-       "the next one, and nothing around them",
+       "read(2), write(2): buffers in a huge page are read and written at every place, over the borders of its "
+       "pages and into the next one, and nothing around them",
        HUGE_PAGES)
 {
 	const size_t page = page_size();
@@ -80,8 +80,8 @@ CLAUSE(another_process_reads_and_writes_it_like_any_memory,
 }
 
 CLAUSE(words_of_its_pages_are_futexes_of_their_own,
-       "futex(2) DESCRIPTION: a futex is known by the address of its word: words at the same offset of different pages of a "
-       "huge page are different futexes",
+       "futex(2) DESCRIPTION: a futex is known by the address of its word: words at the same offset of different "
+       "pages of a huge page are different futexes",
        HUGE_PAGES)
 {
 	struct area a;
@@ -114,9 +114,9 @@ static int writer_main(void *arg)
 }
 
 CLAUSE(no_write_is_lost_while_another_thread_drops_pages_beside,
-       "madvise(2) MADV_DONTNEED: drops the pages of its range alone, also while another thread writes to other pages of the "
-       "same huge page and the huge page is taken apart [MAD-1]",
-       HUGE_PAGES, .needed_by = "go:scavenger jvm:G1")
+       "madvise(2) MADV_DONTNEED: drops the pages of its range alone, also while another thread writes to other "
+       "pages of the same huge page and the huge page is taken apart [MAD-1]",
+       HUGE_PAGES)
 {
 	const size_t page = page_size();
 
@@ -144,8 +144,8 @@ CLAUSE(no_write_is_lost_while_another_thread_drops_pages_beside,
 }
 
 CLAUSE(no_write_is_lost_while_another_thread_forks_and_drops,
-       "fork(2) NOTES: copy-on-write: what a thread writes to a huge page while another forks stays the parent's, and the child "
-       "keeps the page as it was at some moment of the fork",
+       "fork(2) NOTES: copy-on-write: what a thread writes to a huge page while another forks stays the parent's, "
+       "and the child keeps the page as it was at some moment of the fork",
        HUGE_PAGES)
 {
 	const size_t page = page_size();

@@ -12,10 +12,10 @@ static char *map_anywhere(size_t size, int flags)
 
 // The kernel aligns mappings from 6.7 on; there is nothing to ask it.
 CLAUSE(a_mapping_of_whole_huge_pages_is_aligned_to_them,
-       "mm/mmap.c __get_unmapped_area (6.12, 7.2): private anonymous memory of a length that is a multiple of a huge page, mapped "
-       "without a hint by a 64-bit process, begins at a multiple of one",
+       "mm/mmap.c __get_unmapped_area (6.12, 7.2): private anonymous memory of a length that is a multiple of a "
+       "huge page, mapped without a hint by a 64-bit process, begins at a multiple of one",
        .since = KERNEL(6, 7), .config = "TRANSPARENT_HUGEPAGE", .needs = "thp 64bit",
-       .commit = "efa7df3e3bb5 mm: align larger anonymous mappings on THP boundaries", .needed_by = "go:sysReserve jvm:THP")
+       .commit = "efa7df3e3bb5 mm: align larger anonymous mappings on THP boundaries", .needed_by = "jvm:THPSupport")
 {
 	const size_t huge = huge_page_size(), page = page_size();
 
@@ -32,9 +32,11 @@ CLAUSE(a_mapping_of_whole_huge_pages_is_aligned_to_them,
 }
 
 CLAUSE(an_address_asked_for_is_kept,
-       "mmap(2) DESCRIPTION: an address that is free and page-aligned is taken as asked for, aligned to huge pages or not",
+       "mmap(2) DESCRIPTION: an address that is free and page-aligned is taken as asked for, aligned to huge pages "
+       "or not",
        .needs = "thp")
 {
+	static const int flags[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE };
 	const size_t page = page_size();
 	struct area a;
 
@@ -43,10 +45,10 @@ CLAUSE(an_address_asked_for_is_kept,
 	for (size_t offset = 0; offset <= 4 * page; offset += page) {
 		char *wanted = a.at + offset;
 
-		EXPECT_EQ(wanted, mmap(wanted, a.huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-		munmap(wanted, a.huge);
-		EXPECT_EQ(wanted, mmap(wanted, a.huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
-		munmap(wanted, a.huge);
+		for (unsigned int i = 0; i < COUNT(flags); i++) {
+			EXPECT_EQ(wanted, mmap(wanted, a.huge, PROT_READ, flags[i], -1, 0));
+			munmap(wanted, a.huge);
+		}
 	}
 }
 
@@ -61,8 +63,8 @@ static long probe_map_stack(void)
 	.needs = "thp " SMAPS
 
 CLAUSE(a_stack_gets_no_huge_page,
-       "include/linux/mman.h calc_vm_flag_bits (6.12, 7.2): memory mapped with MAP_STACK is as if advised MADV_NOHUGEPAGE: nh in "
-       "VmFlags, and one touched byte takes one page [incident 91]",
+       "include/linux/mman.h calc_vm_flag_bits (6.12, 7.2): memory mapped with MAP_STACK is as if advised "
+       "MADV_NOHUGEPAGE: nh in VmFlags, and one touched byte takes one page [incident 91]",
        SINCE_MAP_STACK, .commit = "c4608d1bf7c6 mm: mmap: map MAP_STACK to VM_NOHUGEPAGE",
        .needed_by = "glibc:pthread_create jvm:os::create_thread")
 {
@@ -79,8 +81,8 @@ CLAUSE(a_stack_gets_no_huge_page,
 }
 
 CLAUSE(many_stacks_take_a_page_each,
-       "include/linux/mman.h calc_vm_flag_bits (6.12, 7.2): stacks side by side, mapped with MAP_STACK and large enough for huge "
-       "pages together, take the pages that were touched and no more [incident 91]",
+       "include/linux/mman.h calc_vm_flag_bits (6.12, 7.2): stacks side by side, mapped with MAP_STACK and large "
+       "enough for huge pages together, take the pages that were touched and no more [incident 91]",
        SINCE_MAP_STACK, .needed_by = "glibc:pthread_create jvm:os::create_thread")
 {
 	const size_t size = huge_page_size();
@@ -108,8 +110,8 @@ static long probe_guard(void)
 	.needs = "thp " SMAPS
 
 CLAUSE(guard_pages_inside_a_huge_page_guard_and_the_rest_stays,
-       "mm/madvise.c madvise_guard_install (7.2): pages of a huge page that become guard pages cannot be accessed, the rest "
-       "keeps its contents; removed, they are zero, and the mapping was never split [MAD-7]",
+       "mm/madvise.c madvise_guard_install (7.2): pages of a huge page that become guard pages cannot be accessed, "
+       "the rest keeps its contents; removed, they are zero, and the mapping was never split [MAD-7]",
        SINCE_GUARD)
 {
 	const size_t page = page_size();
@@ -144,8 +146,8 @@ CLAUSE(guard_pages_inside_a_huge_page_guard_and_the_rest_stays,
 }
 
 CLAUSE(guard_pages_survive_huge_pages_to_come,
-       "mm/madvise.c madvise_guard_install (7.2): neither a touch of memory beside them nor MADV_HUGEPAGE or MADV_COLLAPSE brings "
-       "guard pages back [MAD-7]",
+       "mm/madvise.c madvise_guard_install (7.2): neither a touch of memory beside them nor MADV_HUGEPAGE or "
+       "MADV_COLLAPSE brings guard pages back [MAD-7]",
        SINCE_GUARD)
 {
 	const size_t page = page_size();
@@ -165,8 +167,8 @@ CLAUSE(guard_pages_survive_huge_pages_to_come,
 }
 
 CLAUSE(guard_pages_drop_whole_huge_pages,
-       "mm/madvise.c madvise_guard_install (7.2): guard pages over whole huge pages drop them: nothing of them is resident, and "
-       "removed they are zero [MAD-7]",
+       "mm/madvise.c madvise_guard_install (7.2): guard pages over whole huge pages drop them: nothing of them is "
+       "resident, and removed they are zero [MAD-7]",
        SINCE_GUARD)
 {
 	struct area a;

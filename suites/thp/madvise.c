@@ -19,9 +19,9 @@ static int advice_at(const void *address)
 }
 
 CLAUSE(each_advice_marks_the_mapping_and_replaces_the_other,
-       "Documentation/filesystems/proc.rst smaps VmFlags: MADV_HUGEPAGE is shown as hg and MADV_NOHUGEPAGE as nh, a mapping "
-       "without advice has neither, and never both [MAD-4]",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage go:sysNoHugePage")
+       "Documentation/filesystems/proc.rst smaps VmFlags: MADV_HUGEPAGE is shown as hg and MADV_NOHUGEPAGE as nh, a "
+       "mapping without advice has neither, and never both [MAD-4]",
+       HOLDS_ADVICE)
 {
 	static const int order[] = { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_NOHUGEPAGE, MADV_HUGEPAGE, MADV_HUGEPAGE };
 	struct area a;
@@ -35,9 +35,9 @@ CLAUSE(each_advice_marks_the_mapping_and_replaces_the_other,
 }
 
 CLAUSE(advice_to_read_in_some_order_does_not_undo_it,
-       "mm/madvise.c madvise_vma_behavior (5.10..7.2): MADV_NORMAL, MADV_RANDOM and MADV_SEQUENTIAL leave MADV_HUGEPAGE and "
-       "MADV_NOHUGEPAGE in force: nothing leads back to a mapping without advice [MAD-4]",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage go:sysNoHugePage")
+       "mm/madvise.c madvise_vma_behavior (5.10..7.2): MADV_NORMAL, MADV_RANDOM and MADV_SEQUENTIAL leave "
+       "MADV_HUGEPAGE and MADV_NOHUGEPAGE in force: nothing leads back to a mapping without advice [MAD-4]",
+       HOLDS_ADVICE)
 {
 	static const int kinds[] = { MADV_HUGEPAGE, MADV_NOHUGEPAGE };
 	struct area a;
@@ -55,9 +55,9 @@ CLAUSE(advice_to_read_in_some_order_does_not_undo_it,
 }
 
 CLAUSE(advice_marks_exactly_the_pages_it_names,
-       "madvise(2) DESCRIPTION: advice is for the pages from addr up to addr+length, rounded up to a whole page, and for no "
-       "other [MAD-3]",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage go:sysNoHugePage")
+       "madvise(2) DESCRIPTION: advice is for the pages from addr up to addr+length, rounded up to a whole page, "
+       "and for no other [MAD-3]",
+       HOLDS_ADVICE)
 {
 	const size_t page = page_size(), lengths[] = { 1, page - 1, page, page + 1, 3 * page - 1, 3 * page };
 
@@ -80,9 +80,9 @@ CLAUSE(advice_marks_exactly_the_pages_it_names,
 }
 
 CLAUSE(advice_already_given_splits_no_mapping,
-       "mm/madvise.c madvise_update_vma (5.10..7.2): advice for a part of a mapping that has it already leaves the mapping "
-       "whole: it does not use up vm.max_map_count [incident 89]",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage go:sysNoHugePage")
+       "mm/madvise.c madvise_update_vma (5.10..7.2): advice for a part of a mapping that has it already leaves the "
+       "mapping whole: it does not use up vm.max_map_count [incident 89]",
+       HOLDS_ADVICE)
 {
 	static const int kinds[] = { MADV_HUGEPAGE, MADV_NOHUGEPAGE };
 	const size_t page = page_size();
@@ -130,8 +130,8 @@ CLAUSE(an_address_inside_a_page_is_refused,
 }
 
 CLAUSE(a_length_that_wraps_around_is_refused,
-       "madvise(2) ERRORS EINVAL: length is negative: it runs past the end of the address space, or does so when rounded to "
-       "whole pages; nothing is advised",
+       "madvise(2) ERRORS EINVAL: length is negative: it runs past the end of the address space, or does so when "
+       "rounded to whole pages; nothing is advised",
        THP_ADVICE, .needs = "native " SMAPS)
 {
 	struct area a;
@@ -165,9 +165,9 @@ CLAUSE(unknown_advice_is_refused,
 }
 
 CLAUSE(a_hole_is_reported_and_the_rest_is_advised,
-       "madvise(2) ERRORS ENOMEM and NOTES: where parts of the range are not mapped the advice goes to the rest, and the call "
-       "returns ENOMEM [MAD-3]",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage go:sysNoHugePage")
+       "madvise(2) ERRORS ENOMEM and NOTES: where parts of the range are not mapped the advice goes to the rest, "
+       "and the call returns ENOMEM [MAD-3]",
+       HOLDS_ADVICE)
 {
 	static const char *const rows[] = { "m.m", ".mm", "mm.", "m.m.m", "m..mm" };	// mapped pages and holes
 	const size_t page = page_size();
@@ -206,7 +206,7 @@ CLAUSE(a_range_without_any_mapping_is_enomem,
 
 CLAUSE(one_call_advises_several_mappings,
        "madvise(2) DESCRIPTION: the range may span mappings; each of them is advised",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage go:sysNoHugePage")
+       HOLDS_ADVICE)
 {
 	const size_t page = page_size();
 	struct area a;
@@ -225,9 +225,9 @@ CLAUSE(one_call_advises_several_mappings,
 }
 
 CLAUSE(memory_that_is_only_reserved_takes_advice_and_keeps_it,
-       "mm/khugepaged.c hugepage_madvise (5.10..7.2): a mapping that cannot be accessed takes advice, and has it still when "
-       "mprotect(2) makes it accessible [JVM-4]",
-       HOLDS_ADVICE, .needed_by = "go:sysHugePage jvm:os::commit_memory")
+       "mm/khugepaged.c hugepage_madvise (5.10..7.2): a mapping that cannot be accessed takes advice, and has it "
+       "still when mprotect(2) makes it accessible [JVM-4]",
+       HOLDS_ADVICE, .needed_by = "jvm:os::realign_memory")
 {
 	struct area a;
 
@@ -241,7 +241,7 @@ CLAUSE(memory_that_is_only_reserved_takes_advice_and_keeps_it,
 
 CLAUSE(shared_and_file_mappings_take_advice,
        "madvise(2) MADV_HUGEPAGE: shared memory and file mappings take the advice too [JVM-4]",
-       HOLDS_ADVICE, .needed_by = "jvm:ZGC")
+       HOLDS_ADVICE, .needed_by = "jvm:ZPhysicalMemoryBacking")
 {
 	const size_t page = page_size();
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -261,8 +261,8 @@ CLAUSE(shared_and_file_mappings_take_advice,
 }
 
 CLAUSE(a_forked_child_has_the_advice_and_changes_its_own_alone,
-       "fork(2) DESCRIPTION: the child has the parent's mappings as they are, advice included; what it advises then is its "
-       "own matter",
+       "fork(2) DESCRIPTION: the child has the parent's mappings as they are, advice included; what it advises then "
+       "is its own matter",
        HOLDS_ADVICE)
 {
 	struct area a;
@@ -298,21 +298,19 @@ static void advise_in_many_ways(struct __test_metadata *_metadata, const struct 
 }
 
 CLAUSE(advice_keeps_the_contents_of_small_pages,
-       "madvise(2) MADV_HUGEPAGE, MADV_NOHUGEPAGE: are about pages to come: contents stay, whatever part of a mapping is "
-       "advised",
+       "madvise(2) MADV_HUGEPAGE, MADV_NOHUGEPAGE: are about pages to come: contents stay, whatever part of a "
+       "mapping is advised",
        THP_ADVICE)
 {
 	struct area a;
 
-	ASSERT_TRUE(area_map(&a, 2));
-	EXPECT_RET(0, advise(a.at, a.size, MADV_NOHUGEPAGE));
-	fill(a.at, a.size, a.at, 1);
+	SKIP_UNLESS_HUGE(small_area(&a, 2));
 	advise_in_many_ways(_metadata, &a);
 }
 
 CLAUSE(advice_keeps_the_contents_of_huge_pages,
-       "madvise(2) MADV_HUGEPAGE, MADV_NOHUGEPAGE: are about pages to come: a huge page that is there keeps its contents, "
-       "whatever part of it is advised",
+       "madvise(2) MADV_HUGEPAGE, MADV_NOHUGEPAGE: are about pages to come: a huge page that is there keeps its "
+       "contents, whatever part of it is advised",
        THP_ADVICE, .needs = SMAPS)
 {
 	struct area a;
@@ -323,9 +321,9 @@ CLAUSE(advice_keeps_the_contents_of_huge_pages,
 }
 
 CLAUSE(a_kernel_without_huge_pages_refuses_the_advice,
-       "madvise(2) MADV_HUGEPAGE, MADV_COLLAPSE: a kernel without CONFIG_TRANSPARENT_HUGEPAGE has no directory in sysfs and "
-       "refuses the advice with EINVAL [THP-2] [MAD-4]",
-       .needed_by = "go:sysHugePage go:getHugePageSize")
+       "madvise(2) MADV_HUGEPAGE, MADV_COLLAPSE: a kernel without CONFIG_TRANSPARENT_HUGEPAGE has no directory in "
+       "sysfs and refuses the advice with EINVAL [THP-2] [MAD-4]",
+       .needed_by = "go:getHugePageSize")
 {
 	const long refusal = config_is_set("ADVISE_SYSCALLS") == 0 ? -ENOSYS : -EINVAL;
 	struct area a;

@@ -35,7 +35,7 @@ static long probe_except_advised(void)
 
 CLAUSE(get_tells_what_was_set,
        "prctl(2) PR_GET_THP_DISABLE: 1 after PR_SET_THP_DISABLE of any value but zero, 0 after zero",
-       .needed_by = "jvm:THP")
+       .needed_by = "jvm:THPSupport")
 {
 	static const unsigned long values[] = { 1, 0, 0, 2, 1, 0, ~0UL, 0 };
 
@@ -46,12 +46,13 @@ CLAUSE(get_tells_what_was_set,
 }
 
 CLAUSE(set_refuses_unused_arguments_and_changes_nothing,
-       "prctl(2) ERRORS EINVAL: PR_SET_THP_DISABLE with a further argument that is not zero (nor, with Linux 6.18, a flag to "
-       "disable with) gives EINVAL and leaves the state as it was")
+       "prctl(2) ERRORS EINVAL: PR_SET_THP_DISABLE with a further argument that is not zero (nor, with Linux 6.18, "
+       "a flag to disable with) gives EINVAL and leaves the state as it was")
 {
 	static const unsigned long rows[][4] = {
 		{ 1, 1, 0, 0 }, { 1, 0, 1, 0 }, { 1, 0, 0, 1 }, { 1, ~0UL, 0, 0 }, { 1, 0, ~0UL, 0 }, { 1, 0, 0, ~0UL },
-		{ 1, 4, 0, 0 }, { 1, EXCEPT_ADVISED, 1, 0 }, { 1, EXCEPT_ADVISED, 0, 1 }, { 1, EXCEPT_ADVISED | 1, 0, 0 },
+		{ 1, 4, 0, 0 }, { 1, EXCEPT_ADVISED, 1, 0 }, { 1, EXCEPT_ADVISED, 0, 1 },
+		{ 1, EXCEPT_ADVISED | 1, 0, 0 },
 		{ 0, 1, 0, 0 }, { 0, 0, 1, 0 }, { 0, 0, 0, 1 }, { 0, EXCEPT_ADVISED, 0, 0 },
 	};
 
@@ -84,8 +85,8 @@ CLAUSE(get_refuses_any_argument,
 }
 
 CLAUSE(a_forked_child_inherits_and_changes_its_own_alone,
-       "prctl(2) PR_SET_THP_DISABLE: is inherited by a child created with fork(2); parent and child change their own state "
-       "then")
+       "prctl(2) PR_SET_THP_DISABLE: is inherited by a child created with fork(2); parent and child change their "
+       "own state then")
 {
 	for (int state = 0; state <= 1; state++) {
 		ASSERT_RET(0, set_thp_disable(state, 0));
@@ -135,8 +136,8 @@ static int set_in_thread(void *disable)
 }
 
 CLAUSE(threads_share_it,
-       "Documentation/admin-guide/mm/transhuge.rst process THP controls: are of the process: what one thread sets is the "
-       "state of all")
+       "Documentation/admin-guide/mm/transhuge.rst process THP controls: are of the process: what one thread sets "
+       "is the state of all")
 {
 	for (unsigned long state = 1; state != -1UL; state--) {
 		struct thread t;
@@ -160,7 +161,8 @@ static int thp_enabled_in_status(void)
 }
 
 CLAUSE(status_tells_whether_a_process_may_have_huge_pages,
-       "Documentation/filesystems/proc.rst status THP_enabled: 0 when PR_SET_THP_DISABLE is set on the process, else 1",
+       "Documentation/filesystems/proc.rst status THP_enabled: 0 when PR_SET_THP_DISABLE is set on the process, "
+       "else 1",
        THP_ADVICE, .needs = "file=/proc/self/status")
 {
 	for (int state = 1; state >= 0; state--) {
@@ -185,8 +187,9 @@ static long long eligibility(int advice)
 }
 
 CLAUSE(no_memory_of_a_disabled_process_is_eligible,
-       "Documentation/admin-guide/mm/transhuge.rst process THP controls: PR_SET_THP_DISABLE disables huge pages for the "
-       "process whatever the settings and the advice, for memory it has already too; clearing it takes that back",
+       "Documentation/admin-guide/mm/transhuge.rst process THP controls: PR_SET_THP_DISABLE disables huge pages for "
+       "the process whatever the settings and the advice, for memory it has already too; clearing it takes that "
+       "back",
        THP_ADVICE, .needs = "thp " SMAPS)
 {
 	long long allowed, seen;
@@ -222,8 +225,8 @@ static void expect_a_single_page(struct __test_metadata *_metadata, int advice)
 }
 
 CLAUSE(memory_of_a_disabled_process_gets_no_huge_page,
-       "Documentation/admin-guide/mm/transhuge.rst process THP controls: with PR_SET_THP_DISABLE one touched byte takes one "
-       "page, MADV_HUGEPAGE or not",
+       "Documentation/admin-guide/mm/transhuge.rst process THP controls: with PR_SET_THP_DISABLE one touched byte "
+       "takes one page, MADV_HUGEPAGE or not",
        THP_ADVICE, .needs = SMAPS)
 {
 	ASSERT_RET(0, set_thp_disable(1, 0));
@@ -232,8 +235,8 @@ CLAUSE(memory_of_a_disabled_process_gets_no_huge_page,
 }
 
 CLAUSE(huge_pages_that_are_there_keep_their_contents,
-       "prctl(2) PR_SET_THP_DISABLE: is about memory to come: setting and clearing it leaves the contents of huge pages that "
-       "are there alone",
+       "prctl(2) PR_SET_THP_DISABLE: is about memory to come: setting and clearing it leaves the contents of huge "
+       "pages that are there alone",
        THP_ADVICE, .needs = "thp " SMAPS)
 {
 	struct area a;
@@ -249,8 +252,8 @@ CLAUSE(huge_pages_that_are_there_keep_their_contents,
 }
 
 CLAUSE_F(settings, always_does_not_reach_a_disabled_process,
-	 "Documentation/admin-guide/mm/transhuge.rst process THP controls: PR_SET_THP_DISABLE holds under always too, for a "
-	 "huge page and for each smaller size",
+	 "Documentation/admin-guide/mm/transhuge.rst process THP controls: PR_SET_THP_DISABLE holds under always "
+	 "too, for a huge page and for each smaller size",
 	 THP_ADVICE, .needs = "thp root " SMAPS, WRITES_SIZES)
 {
 	SKIP_UNLESS_WRITABLE("enabled");
@@ -266,8 +269,8 @@ CLAUSE_F(settings, always_does_not_reach_a_disabled_process,
 }
 
 CLAUSE(except_advised_is_told_by_get,
-       "Documentation/admin-guide/mm/transhuge.rst PR_GET_THP_DISABLE: 3 when advised memory is excepted, 1 when huge pages "
-       "are disabled altogether, 0 when they are not; each state can follow each",
+       "Documentation/admin-guide/mm/transhuge.rst PR_GET_THP_DISABLE: 3 when advised memory is excepted, 1 when "
+       "huge pages are disabled altogether, 0 when they are not; each state can follow each",
        SINCE_EXCEPT_ADVISED)
 {
 	static const struct {
@@ -285,8 +288,8 @@ CLAUSE(except_advised_is_told_by_get,
 }
 
 CLAUSE(except_advised_is_inherited,
-       "Documentation/admin-guide/mm/transhuge.rst process THP controls: the state with PR_THP_DISABLE_EXCEPT_ADVISED is "
-       "inherited across fork(2) and execve(2)",
+       "Documentation/admin-guide/mm/transhuge.rst process THP controls: the state with "
+       "PR_THP_DISABLE_EXCEPT_ADVISED is inherited across fork(2) and execve(2)",
        SINCE_EXCEPT_ADVISED)
 {
 	ASSERT_RET(0, set_thp_disable(1, EXCEPT_ADVISED));
@@ -298,8 +301,8 @@ CLAUSE(except_advised_is_inherited,
 }
 
 CLAUSE(except_advised_is_refused_with_anything_else,
-       "kernel/sys.c prctl_set_thp_disable (7.2): flags are for disabling alone and an unknown flag gives EINVAL; the state "
-       "stays as it was",
+       "kernel/sys.c prctl_set_thp_disable (7.2): flags are for disabling alone and an unknown flag gives EINVAL; "
+       "the state stays as it was",
        SINCE_EXCEPT_ADVISED)
 {
 	ASSERT_RET(0, set_thp_disable(1, EXCEPT_ADVISED));
@@ -312,8 +315,8 @@ CLAUSE(except_advised_is_refused_with_anything_else,
 }
 
 CLAUSE_F(settings, except_advised_leaves_advised_memory_alone,
-	 "Documentation/admin-guide/mm/transhuge.rst PR_THP_DISABLE_EXCEPT_ADVISED: under always and madvise memory with "
-	 "MADV_HUGEPAGE is eligible and no other; under never none is",
+	 "Documentation/admin-guide/mm/transhuge.rst PR_THP_DISABLE_EXCEPT_ADVISED: under always and madvise memory "
+	 "with MADV_HUGEPAGE is eligible and no other; under never none is",
 	 SINCE_EXCEPT_ADVISED, .config = "TRANSPARENT_HUGEPAGE", .needs = "thp root " SMAPS, WRITES_SIZES)
 {
 	static const char *const words[] = { "always", "madvise", "never" };
@@ -335,21 +338,21 @@ CLAUSE_F(settings, except_advised_leaves_advised_memory_alone,
 }
 
 CLAUSE(except_advised_lets_memory_be_collapsed,
-       "Documentation/admin-guide/mm/transhuge.rst PR_THP_DISABLE_EXCEPT_ADVISED: MADV_COLLAPSE is advice enough, but not where "
-       "MADV_NOHUGEPAGE was given [MAD-5]",
+       "Documentation/admin-guide/mm/transhuge.rst PR_THP_DISABLE_EXCEPT_ADVISED: MADV_COLLAPSE is advice enough, "
+       "but not where MADV_NOHUGEPAGE was given [MAD-5]",
        SINCE_EXCEPT_ADVISED, .config = "TRANSPARENT_HUGEPAGE ADVISE_SYSCALLS", .needs = "thp " SMAPS)
 {
 	struct area a;
 	long result;
 
-	ASSERT_TRUE(small_area(&a, 1));
+	SKIP_UNLESS_HUGE(small_area(&a, 1));
 	ASSERT_RET(0, set_thp_disable(1, EXCEPT_ADVISED));
 	result = collapse(a.at, a.size);
 	EXPECT_TRUE(result == 0 || is_bad_luck(result))
 		TH_LOG("MADV_COLLAPSE gave %ld", result);
 	EXPECT_EQ(NOWHERE, wrong_at(a.at, a.size, a.at, 1));
 	area_unmap(&a);
-	ASSERT_TRUE(small_area(&a, 1));
+	SKIP_UNLESS_HUGE(small_area(&a, 1));
 	ASSERT_RET(0, set_thp_disable(1, EXCEPT_ADVISED));
 	EXPECT_RET(0, advise(a.at, a.size, MADV_NOHUGEPAGE));
 	EXPECT_ERR(EINVAL, advise(a.at, a.size, MADV_COLLAPSE));

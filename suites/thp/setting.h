@@ -10,12 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guard.h"
 #include "need.h"
+#include "size.h"
 #include "sync.h"
 #include "sys.h"
 
-#define THP_DIR "/sys/kernel/mm/transparent_hugepage"
 #define SETTING_TEXT 256
 #define SETTING_PATH 640
 #define SETTING_NAME 576	// of a directory and a file in it, below THP_DIR
@@ -145,14 +144,6 @@ static inline int each_size(void (*visit)(const char *directory, void *arg), voi
 	if (dir)
 		closedir(dir);
 	return count;
-}
-
-// Bytes of a huge page, 0 where the kernel tells none.
-static inline size_t huge_page_size(void)
-{
-	char text[SETTING_TEXT];
-
-	return setting_text("hpage_pmd_size", text) > 0 ? strtoul(text, NULL, 10) : 0;
 }
 
 // Since 6.8 each size of THP has a directory of its own.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Huge pages of shared memory (memfd, shared anonymous mappings): made by MADV_COLLAPSE or by the setting, and what stays true.
+// Huge pages of shared memory, made by MADV_COLLAPSE or by the setting: contents, aliases, holes, futexes.
 #include "clause.h"
 
 #include <linux/memfd.h>
@@ -68,9 +68,10 @@ static long long shared_huge_bytes(const struct area *a)
 static int huge_file(struct area *a, unsigned int huge_pages, long *result)
 {
 	const size_t size = huge_pages * huge_page_size();
+	struct patience patience = { 0 };
 
 	allow_huge_pages();
-	for (int i = 0; i < ATTEMPTS; i++) {
+	while (shall_try_again(&patience)) {
 		int fd = new_file(size);
 
 		*result = 0;
@@ -90,10 +91,20 @@ static int huge_file(struct area *a, unsigned int huge_pages, long *result)
 	return -1;
 }
 
+// Whatever the settings say, with two exceptions: deny, and never for this size, which counts with some kernels
+// (mm/shmem.c shmem_allowable_huge_orders of 6.12, not of 7.2).
+static bool shmem_may_be_collapsed(void)
+{
+	char name[SETTING_NAME];
+
+	snprintf(name, sizeof(name), "hugepages-%zukB/shmem_enabled", huge_page_size() / 1024);
+	return !setting_is("shmem_enabled", "deny") && (probe_size_directories() != 0 || !setting_is(name, "never"));
+}
+
 #define HUGE_FILE_OR_SKIP(fd, area, huge_pages) do {					\
 	long result_ = 0;								\
-	if (setting_is("shmem_enabled", "deny"))					\
-		SKIP(return, "shmem_enabled is set to deny");				\
+	if (!shmem_may_be_collapsed())							\
+		SKIP(return, "the settings forbid huge pages of shared memory altogether"); \
 	fd = huge_file(area, huge_pages, &result_);					\
 	ASSERT_TRUE(result_ == 0 || is_bad_luck(result_))				\
 		TH_LOG("MADV_COLLAPSE of a memfd gave %ld", result_);			\
@@ -101,9 +112,9 @@ static int huge_file(struct area *a, unsigned int huge_pages, long *result)
 } while (0)
 
 CLAUSE(shared_memory_is_collapsed_with_its_contents,
-       "madvise(2) MADV_COLLAPSE: supports shmem pages, whatever huge= says: contents stay, for the mapping and for the file "
-       "[MAD-5] [JVM-4]",
-       SHMEM_COLLAPSE, .needed_by = "jvm:ZGC")
+       "madvise(2) MADV_COLLAPSE: supports shmem pages, whatever huge= says: contents stay, for the mapping and for "
+       "the file [MAD-5] [JVM-4]",
+       SHMEM_COLLAPSE, .needed_by = "jvm:ZPhysicalMemoryBacking")
 {
 	const size_t page = page_size();
 	char *copy = guarded(page);
@@ -118,9 +129,9 @@ CLAUSE(shared_memory_is_collapsed_with_its_contents,
 }
 
 CLAUSE(all_mappings_of_a_file_agree_before_and_after,
-       "mmap(2) MAP_SHARED: updates are visible to all that map the file: three mappings of one memfd, made before and after "
-       "its pages became huge, aligned or not, show the same [JVM-4]",
-       SHMEM_COLLAPSE, .needed_by = "jvm:ZGC")
+       "mmap(2) MAP_SHARED: updates are visible to all that map the file: three mappings of one memfd, made before "
+       "and after its pages became huge, aligned or not, show the same [JVM-4]",
+       SHMEM_COLLAPSE, .needed_by = "jvm:ZPhysicalMemoryBacking")
 {
 	const size_t page = page_size();
 	struct area a, b;
@@ -137,19 +148,19 @@ CLAUSE(all_mappings_of_a_file_agree_before_and_after,
 	fill(shifted + 3 * page, page, shifted - page, 3);
 	fill(b.at + 5 * page, page, b.at, 4);
 	advise(b.at, b.size, MADV_COLLAPSE);
-	const struct { const char *at, *origin; } views[] = { { a.at, a.at }, { b.at, b.at }, { shifted - page, shifted - page } };
+	const char *const views[] = { a.at, b.at, shifted - page };
 	for (unsigned int i = 0; i < COUNT(views); i++) {
-		EXPECT_EQ(NOWHERE, wrong_at(views[i].at + page, 2 * page, views[i].origin, 1));
-		EXPECT_EQ(NOWHERE, wrong_at(views[i].at + 3 * page, page, views[i].origin, 2));
-		EXPECT_EQ(NOWHERE, wrong_at(views[i].at + 4 * page, page, views[i].origin, 3));
-		EXPECT_EQ(NOWHERE, wrong_at(views[i].at + 5 * page, page, views[i].origin, 4));
-		EXPECT_EQ(NOWHERE, wrong_at(views[i].at + 6 * page, a.size - 6 * page, views[i].origin, 1));
+		EXPECT_EQ(NOWHERE, wrong_at(views[i] + page, 2 * page, views[i], 1));
+		EXPECT_EQ(NOWHERE, wrong_at(views[i] + 3 * page, page, views[i], 2));
+		EXPECT_EQ(NOWHERE, wrong_at(views[i] + 4 * page, page, views[i], 3));
+		EXPECT_EQ(NOWHERE, wrong_at(views[i] + 5 * page, page, views[i], 4));
+		EXPECT_EQ(NOWHERE, wrong_at(views[i] + 6 * page, a.size - 6 * page, views[i], 1));
 	}
 }
 
 CLAUSE(dropping_a_mapping_of_it_keeps_the_file,
-       "madvise(2) MADV_DONTNEED: of a shared mapping the pages come back from the object underneath, whatever part of a huge "
-       "page they are [MAD-1]",
+       "madvise(2) MADV_DONTNEED: of a shared mapping the pages come back from the object underneath, whatever part "
+       "of a huge page they are [MAD-1]",
        SHMEM_COLLAPSE)
 {
 	const size_t page = page_size();
@@ -164,8 +175,8 @@ CLAUSE(dropping_a_mapping_of_it_keeps_the_file,
 }
 
 CLAUSE(a_private_mapping_of_it_writes_to_copies,
-       "mmap(2) MAP_PRIVATE: updates are not carried through to the file: a private mapping of huge pages of a file copies the "
-       "pages it writes",
+       "mmap(2) MAP_PRIVATE: updates are not carried through to the file: a private mapping of huge pages of a file "
+       "copies the pages it writes",
        SHMEM_COLLAPSE)
 {
 	const size_t page = page_size();
@@ -185,9 +196,9 @@ CLAUSE(a_private_mapping_of_it_writes_to_copies,
 }
 
 CLAUSE(a_hole_in_it_reads_as_zero_and_the_rest_stays,
-       "madvise(2) MADV_REMOVE: frees the pages of the range and of the file: they read as zero then, whatever part of a huge "
-       "page they were, and the rest stays",
-       SHMEM_COLLAPSE, .needed_by = "jvm:ZGC")
+       "madvise(2) MADV_REMOVE: frees the pages of the range and of the file: they read as zero then, whatever part "
+       "of a huge page they were, and the rest stays",
+       SHMEM_COLLAPSE, .needed_by = "jvm:ZPhysicalMemoryBacking")
 {
 	const size_t page = page_size();
 	struct area a;
@@ -211,8 +222,8 @@ CLAUSE(a_hole_in_it_reads_as_zero_and_the_rest_stays,
 }
 
 CLAUSE(a_file_cut_inside_of_it_keeps_what_is_before_and_loses_what_is_behind,
-       "ftruncate(2) DESCRIPTION: a file cut inside a huge page keeps the pages before the cut; what is behind cannot be "
-       "accessed, and is zero when the file grows again",
+       "ftruncate(2) DESCRIPTION: a file cut inside a huge page keeps the pages before the cut; what is behind "
+       "cannot be accessed, and is zero when the file grows again",
        SHMEM_COLLAPSE)
 {
 	const size_t page = page_size();
@@ -230,8 +241,8 @@ CLAUSE(a_file_cut_inside_of_it_keeps_what_is_before_and_loses_what_is_behind,
 }
 
 CLAUSE(words_of_its_pages_are_futexes_of_their_own,
-       "futex(2) DESCRIPTION: a futex of shared memory is known by its place in the file: words at the same offset of different "
-       "pages of a huge page are different futexes",
+       "futex(2) DESCRIPTION: a futex of shared memory is known by its place in the file: words at the same offset "
+       "of different pages of a huge page are different futexes",
        SHMEM_COLLAPSE, .commit = "13d60f4b6ab5 futex: Take hugepages into account when generating futex_key")
 {
 	struct area a;
@@ -277,10 +288,10 @@ static long long taken_by_one_byte(struct __test_metadata *_metadata, int advice
 }
 
 CLAUSE_F(settings, shmem_enabled_decides_what_one_byte_takes,
-	 "Documentation/admin-guide/mm/transhuge.rst shmem_enabled: under never and deny one written byte of shared anonymous "
-	 "memory takes one page; under advise too, unless it was advised; always spares what was advised against",
-	 .config = "TRANSPARENT_HUGEPAGE SYSFS SHMEM ADVISE_SYSCALLS", .probe = probe_shmem_enabled, .absent_errno = ENOENT,
-	 .needs = "thp root " SMAPS, WRITES_SIZES)
+	 "Documentation/admin-guide/mm/transhuge.rst shmem_enabled: under never and deny one written byte of shared "
+	 "anonymous memory takes one page; under advise too, unless it was advised; always spares what was advised "
+	 "against",
+	 SHMEM_ENABLED, .needs = "thp root " SMAPS, WRITES_SIZES)
 {
 	static const struct {
 		const char *word;

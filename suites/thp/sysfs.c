@@ -2,7 +2,6 @@
 // Transparent huge pages in sysfs: what each file may contain, for the parsers of allocators and runtimes.
 #include "clause.h"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "guard.h"
@@ -66,9 +65,10 @@ static void expect_choice(struct __test_metadata *_metadata, const char *file, c
 	expect_choice(_metadata, file, (const char *const[]){ __VA_ARGS__, NULL })
 
 CLAUSE(hpage_pmd_size_is_a_power_of_two_in_decimal,
-       "Documentation/admin-guide/mm/transhuge.rst hpage_pmd_size: the size of a huge page in bytes, a power of two above "
-       "the page size, in decimal and a newline, no more than 20 characters [THP-1]",
-       THP_SYSFS, .needs = "thp", .needed_by = "go:getHugePageSize glibc:malloc")
+       "Documentation/admin-guide/mm/transhuge.rst hpage_pmd_size: the size of a huge page in bytes, a power of two "
+       "above the page size, in decimal and a newline, no more than 20 characters [THP-1]",
+       THP_SYSFS, .needs = "thp",
+       .needed_by = "go:sysTHPSizePath go:getHugePageSize glibc:__malloc_default_thp_pagesize")
 {
 	char text[SETTING_TEXT];
 	long long size;
@@ -81,60 +81,23 @@ CLAUSE(hpage_pmd_size_is_a_power_of_two_in_decimal,
 	EXPECT_EQ(0, size & (size - 1));
 }
 
-#define LARGEST_SPAN ((size_t)1 << (sizeof(long) == 8 ? 30 : 26))
-
-// Bytes of page tables of this process, or -1.
-static long long table_bytes(void)
-{
-	static char status[8192];
-	char *line;
-
-	if (read_text("/proc/self/status", status, sizeof(status)) <= 0 || !(line = strstr(status, "VmPTE:")))
-		return -1;
-	return strtoll(line + 6, NULL, 10) * 1024;
-}
-
-// Bytes that one page table of the lowest level maps, found by touching pages further and further from an aligned
-// address until another table is needed. 0 if no size up to LARGEST_SPAN needs one.
-static size_t span_of_a_page_table(void)
-{
-	char *mapped = mmap(NULL, 3 * LARGEST_SPAN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	volatile char *base = (char *)(((uintptr_t)mapped + LARGEST_SPAN - 1) & -LARGEST_SPAN);
-	size_t span;
-
-	if (mapped == MAP_FAILED)
-		return 0;
-	raw_syscall(__NR_madvise, base, 2 * LARGEST_SPAN, MADV_NOHUGEPAGE);
-	(void)*base;
-	for (span = 2 * page_size(); span <= LARGEST_SPAN; span *= 2) {
-		long long before = table_bytes();
-
-		(void)base[span];
-		if (table_bytes() > before)
-			break;
-	}
-	munmap(mapped, 3 * LARGEST_SPAN);
-	return span <= LARGEST_SPAN ? span : 0;
-}
-
 CLAUSE(hpage_pmd_size_is_what_one_page_table_maps,
-       "Documentation/admin-guide/mm/transhuge.rst hpage_pmd_size: is the size of a PMD-mapped page, that is of all pages "
-       "that one page table of the lowest level maps, whatever the page size and the number of levels [THP-1]",
-       THP_SYSFS, .needs = "thp", .needed_by = "go:getHugePageSize glibc:malloc")
+       "Documentation/admin-guide/mm/transhuge.rst hpage_pmd_size: is the size of a PMD-mapped page, that is of all "
+       "pages that one page table of the lowest level maps, whatever the page size and the number of levels [THP-1]",
+       THP_SYSFS, .needs = "thp", .needed_by = "go:getHugePageSize glibc:__malloc_default_thp_pagesize")
 {
-	size_t span;
+	char text[SETTING_TEXT];
+	size_t span = span_of_a_page_table();
 
-	if (table_bytes() < 0)
-		SKIP(return, "no VmPTE in /proc/self/status");
-	span = span_of_a_page_table();
 	if (!span)
 		SKIP(return, "page tables of this process could not be measured");
-	EXPECT_EQ(span, huge_page_size());
+	ASSERT_OK(setting_text("hpage_pmd_size", text));
+	EXPECT_EQ(span, number_in(text));
 }
 
 CLAUSE(hpage_pmd_size_is_a_size_of_hugetlb_too,
-       "mm/hugetlb.c hugetlb_init (5.10..7.2): where hugetlb pages are compiled in, the size that maps one entry above the "
-       "page table is one of theirs [THP-3]",
+       "mm/hugetlb.c hugetlb_init (5.10..7.2): where hugetlb pages are compiled in, the size that maps one entry "
+       "above the page table is one of theirs [THP-3]",
        THP_SYSFS, .needs = "thp file=/sys/kernel/mm/hugepages", .needed_by = "go:getHugePageSize")
 {
 	char path[SETTING_PATH];
@@ -145,25 +108,25 @@ CLAUSE(hpage_pmd_size_is_a_size_of_hugetlb_too,
 }
 
 CLAUSE(enabled_is_always_madvise_or_never,
-       "Documentation/admin-guide/mm/transhuge.rst enabled: the words always, madvise and never in this order, the one "
-       "in force in brackets",
-       THP_SYSFS, .needs = "thp", .needed_by = "glibc:malloc jvm:THP")
+       "Documentation/admin-guide/mm/transhuge.rst enabled: the words always, madvise and never in this order, the "
+       "one in force in brackets",
+       THP_SYSFS, .needs = "thp", .needed_by = "glibc:__malloc_thp_mode jvm:THPSupport")
 {
 	EXPECT_CHOICE("enabled", "always", "madvise", "never");
 }
 
 CLAUSE(defrag_is_one_of_its_five_words,
-       "Documentation/admin-guide/mm/transhuge.rst defrag: the words always, defer, defer+madvise, madvise and never in "
-       "this order, the one in force in brackets",
-       THP_SYSFS, .needs = "thp", .needed_by = "jvm:THP")
+       "Documentation/admin-guide/mm/transhuge.rst defrag: the words always, defer, defer+madvise, madvise and "
+       "never in this order, the one in force in brackets",
+       THP_SYSFS, .needs = "thp", .needed_by = "jvm:THPSupport")
 {
 	EXPECT_CHOICE("defrag", "always", "defer", "defer+madvise", "madvise", "never");
 }
 
 CLAUSE(shmem_enabled_is_one_of_its_six_words,
-       "Documentation/admin-guide/mm/transhuge.rst shmem_enabled: the words always, within_size, advise, never, deny and "
-       "force in this order, the one in force in brackets [JVM-4]",
-       SHMEM_ENABLED, .needs = "thp", .needed_by = "jvm:ZGC")
+       "Documentation/admin-guide/mm/transhuge.rst shmem_enabled: the words always, within_size, advise, never, "
+       "deny and force in this order, the one in force in brackets [JVM-4]",
+       SHMEM_ENABLED, .needs = "thp", .needed_by = "jvm:ShmemTHPSupport")
 {
 	EXPECT_CHOICE("shmem_enabled", "always", "within_size", "advise", "never", "deny", "force");
 }
@@ -183,9 +146,9 @@ CLAUSE(shrink_underused_is_zero_or_one,
 }
 
 CLAUSE(khugepaged_numbers_are_within_their_bounds,
-       "Documentation/admin-guide/mm/transhuge.rst Khugepaged controls: each file is one decimal number within its bounds "
-       "and a newline: what is counted in pages is below the pages of a huge page [RSQ-5]",
-       THP_SYSFS, .needs = "thp", .needed_by = "tcmalloc:THP")
+       "Documentation/admin-guide/mm/transhuge.rst Khugepaged controls: each file is one decimal number within its "
+       "bounds and a newline: what is counted in pages is below the pages of a huge page [RSQ-5]",
+       THP_SYSFS, .needs = "thp", .needed_by = "tcmalloc:HugePageFiller")
 {
 	long long pages = huge_page_size() / page_size();
 
@@ -210,8 +173,8 @@ static void check_size(const char *directory, void *arg)
 }
 
 CLAUSE(each_size_from_four_pages_up_has_a_directory,
-       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB: sizes are powers of two of at least two pages; each "
-       "from four pages to a PMD-mapped page has its directory with enabled in it",
+       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB: sizes are powers of two of at least two "
+       "pages; each from four pages to a PMD-mapped page has its directory with enabled in it",
        SIZE_DIRECTORIES(6, 8), .needs = "thp")
 {
 	size_t huge = huge_page_size();
@@ -238,8 +201,8 @@ static void check_enabled(const char *directory, void *arg)
 }
 
 CLAUSE(enabled_of_each_size_is_one_of_its_four_words,
-       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB/enabled: the words always, inherit, madvise and never "
-       "in this order, the one in force in brackets",
+       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB/enabled: the words always, inherit, madvise "
+       "and never in this order, the one in force in brackets",
        SIZE_DIRECTORIES(6, 8), .needs = "thp")
 {
 	each_size(check_enabled, _metadata);
@@ -256,8 +219,8 @@ static void check_shmem_enabled(const char *directory, void *arg)
 }
 
 CLAUSE(shmem_enabled_of_each_size_is_one_of_its_five_words,
-       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB/shmem_enabled: the words always, inherit, within_size, "
-       "advise and never in this order, the one in force in brackets",
+       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB/shmem_enabled: the words always, inherit, "
+       "within_size, advise and never in this order, the one in force in brackets",
        SIZE_DIRECTORIES(6, 11), .needs = "thp")
 {
 	each_size(check_shmem_enabled, _metadata);
@@ -287,8 +250,8 @@ static void check_stats(const char *directory, void *arg)
 }
 
 CLAUSE(stats_of_each_size_are_decimal_numbers,
-       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB/stats: each file is a counter, one decimal number and "
-       "a newline; those of a PMD-mapped page tell at least of faults, splits and how many there are",
+       "Documentation/admin-guide/mm/transhuge.rst hugepages-<size>kB/stats: each file is a counter, one decimal "
+       "number and a newline; those of a PMD-mapped page tell at least of faults, splits and how many there are",
        SIZE_DIRECTORIES(6, 12), .needs = "thp")
 {
 	static const char *const documented[] = {
@@ -296,11 +259,13 @@ CLAUSE(stats_of_each_size_are_decimal_numbers,
 		"nr_anon_partially_mapped", "split", "split_deferred", "split_failed", "swpout", "swpout_fallback",
 	};
 
+	const size_t kilobytes = huge_page_size() / 1024;
+
 	each_size(check_stats, _metadata);
-	for (unsigned int i = 0; i < sizeof(documented) / sizeof(*documented); i++) {
+	for (unsigned int i = 0; i < COUNT(documented); i++) {
 		char path[SETTING_PATH];
 
-		snprintf(path, sizeof(path), THP_DIR "/hugepages-%zukB/stats/%s", huge_page_size() / 1024, documented[i]);
+		snprintf(path, sizeof(path), THP_DIR "/hugepages-%zukB/stats/%s", kilobytes, documented[i]);
 		EXPECT_OK(raw_syscall(__NR_faccessat, AT_FDCWD, path, R_OK))
 			TH_LOG("%s", path);
 	}
@@ -323,9 +288,9 @@ static void expect_mode(struct __test_metadata *_metadata, const char *name, uns
 }
 
 CLAUSE(everybody_may_read_and_root_alone_may_write,
-       "mm/huge_memory.c hugepage_attr, mm/khugepaged.c khugepaged_attr (5.10..7.2): settings are of mode 0644 and facts of "
-       "mode 0444, and all belong to root",
-       THP_SYSFS, .needs = "thp", .needed_by = "go:getHugePageSize glibc:malloc")
+       "mm/huge_memory.c hugepage_attr, mm/khugepaged.c khugepaged_attr (5.10..7.2): settings are of mode 0644 and "
+       "facts of mode 0444, and all belong to root",
+       THP_SYSFS, .needs = "thp", .needed_by = "go:getHugePageSize glibc:__malloc_default_thp_pagesize")
 {
 	for (unsigned int i = 0; i < COUNT(settings); i++)
 		expect_mode(_metadata, settings[i], 0644);
@@ -335,7 +300,7 @@ CLAUSE(everybody_may_read_and_root_alone_may_write,
 
 CLAUSE(a_process_without_privilege_reads_them,
        "mm/huge_memory.c hugepage_attr (5.10..7.2): a process without privilege reads each file",
-       THP_SYSFS, .needs = "thp", .as_nobody = 1, .needed_by = "go:getHugePageSize glibc:malloc")
+       THP_SYSFS, .needs = "thp", .as_nobody = 1, .needed_by = "go:getHugePageSize glibc:__malloc_default_thp_pagesize")
 {
 	char text[SETTING_TEXT];
 
@@ -348,8 +313,8 @@ CLAUSE(a_process_without_privilege_reads_them,
 }
 
 CLAUSE(facts_cannot_be_opened_for_writing_even_by_root,
-       "fs/kernfs/file.c kernfs_fop_open (5.10..7.2): a sysfs file that nobody may write is refused with EACCES whoever opens "
-       "it for writing",
+       "fs/kernfs/file.c kernfs_fop_open (5.10..7.2): a sysfs file that nobody may write is refused with EACCES "
+       "whoever opens it for writing",
        THP_SYSFS, .needs = "thp")
 {
 	for (unsigned int i = 0; i < COUNT(facts); i++) {
@@ -364,8 +329,8 @@ CLAUSE(facts_cannot_be_opened_for_writing_even_by_root,
 }
 
 CLAUSE(a_file_read_byte_by_byte_gives_the_same_text,
-       "Documentation/filesystems/sysfs.rst Reading/Writing: a reader that takes a file in pieces gets the same text, and "
-       "then the end",
+       "Documentation/filesystems/sysfs.rst Reading/Writing: a reader that takes a file in pieces gets the same "
+       "text, and then the end",
        THP_SYSFS, .needs = "thp")
 {
 	static const char *const files[] = { "enabled", "defrag", "hpage_pmd_size" };

@@ -12,6 +12,7 @@
 #include "guard.h"
 #include "maps.h"
 #include "setting.h"
+#include "soil.h"
 #include "sys.h"
 #include "uapi.h"
 
@@ -128,15 +129,36 @@ static inline void allow_huge_pages(void)
 	raw_syscall(__NR_prctl, PR_SET_THP_DISABLE, 0, 0, 0, 0);
 }
 
-// Attempts to get huge pages: each is an allocation that may fail under fragmentation.
+// Getting huge pages is an allocation that may fail, or a page may be busy: it is tried several times and for a while.
 #define ATTEMPTS 8
+#define WHILE_NS 30000000
+
+struct patience {
+	struct wait_until_state wait;
+	long long began;
+	int attempts;
+};
+
+static inline bool shall_try_again(struct patience *p)
+{
+	if (!p->attempts++)
+		p->began = monotonic_ns();
+	else if (p->attempts > ATTEMPTS && monotonic_ns() - p->began > WHILE_NS)
+		return false;
+	return p->attempts == 1 || wait_a_little(&p->wait);
+}
 
 // Maps an area advised MADV_HUGEPAGE that huge pages back, all zero. Where the setting is never, MADV_COLLAPSE makes
 // them. False, and nothing mapped, if none could be had.
 static inline bool huge_area(struct area *a, unsigned int huge_pages)
 {
+	struct patience patience = { 0 };
+
+	if (huge_page_size() > LARGEST_TOUCHED)
+		return false;
+	soil_before_the_first_read();
 	allow_huge_pages();
-	for (int i = 0; i < ATTEMPTS; i++) {
+	while (shall_try_again(&patience)) {
 		if (!area_map(a, huge_pages))
 			return false;
 		advise(a->at, a->size, MADV_HUGEPAGE);
@@ -154,7 +176,7 @@ static inline bool huge_area(struct area *a, unsigned int huge_pages)
 // Memory of small pages without advice, filled: the process goes without huge pages while it touches it.
 static inline bool small_area(struct area *a, unsigned int huge_pages)
 {
-	for (int i = 0; i < ATTEMPTS; i++) {
+	for (int i = 0; i < ATTEMPTS && huge_page_size() <= LARGEST_TOUCHED; i++) {
 		if (!area_map(a, huge_pages))
 			return false;
 		raw_syscall(__NR_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -175,12 +197,11 @@ static inline bool is_bad_luck(long result)
 
 static inline long collapse(void *at, size_t size)
 {
-	long result;
-	int attempts = 0;
+	struct patience patience = { 0 };
+	long result = -EAGAIN;
 
-	do
+	while (result != 0 && shall_try_again(&patience))
 		result = advise(at, size, MADV_COLLAPSE);
-	while (result != 0 && ++attempts < ATTEMPTS);
 	return result;
 }
 
@@ -189,7 +210,8 @@ static inline long collapse(void *at, size_t size)
 	if (!(got)) {									\
 		if (_metadata->exit_code == KSFT_FAIL)					\
 			return;								\
-		SKIP(return, "no huge page could be had: memory is short or in pieces, or THP is set to never"); \
+		SKIP(return, "no huge page could be had: memory is short or in pieces, THP is set to never, "	\
+		     "or huge pages are very large");						\
 	}										\
 } while (0)
 
@@ -205,6 +227,16 @@ static inline bool is_readable(const void *address)
 	close(ends[0]);
 	close(ends[1]);
 	return result == 1;
+}
+
+// An area advised MADV_HUGEPAGE, for a clause that reads it before anything is written there.
+// False where huge pages are very large.
+static inline bool map_unread(struct area *a, unsigned int huge_pages)
+{
+	soil_before_the_first_read();
+	allow_huge_pages();
+	return huge_page_size() <= LARGEST_TOUCHED && area_map(a, huge_pages) &&
+	       advise(a->at, a->size, MADV_HUGEPAGE) == 0;
 }
 
 #endif

@@ -2,57 +2,20 @@
 // What a huge page holds that nobody has written: zeros, however it comes about and whoever had its memory before.
 #include "clause.h"
 
-#include <sys/uio.h>
-
 #include "thp.h"
 
 #define HUGE_PAGES THP_ADVICE, .needs = "thp " SMAPS
 
-// Leaves free memory full of rubbish: as huge pages, and as the kernel's own pages, from which the page of zeros that
-// all readers share is taken when the first of them comes.
-static void soil_free_memory(void)
-{
-	static char rubbish[65536];
-	int pipes[16][2];
-	struct area a;
-
-	memset(rubbish, 0xa5, sizeof(rubbish));
-	for (int i = 0; i < 4 && area_map(&a, 1); i++) {
-		advise(a.at, a.size, MADV_HUGEPAGE);
-		memset(a.at, 0xa5, a.size);
-		area_unmap(&a);
-	}
-	for (unsigned int i = 0; i < COUNT(pipes); i++) {
-		if (pipe2(pipes[i], O_NONBLOCK | O_CLOEXEC)) {
-			pipes[i][0] = pipes[i][1] = -1;
-			continue;
-		}
-		fcntl(pipes[i][1], F_SETPIPE_SZ, 1 << 20);
-		while (write(pipes[i][1], rubbish, sizeof(rubbish)) > 0)
-			;
-	}
-	for (unsigned int i = 0; i < COUNT(pipes); i++) {
-		close(pipes[i][0]);
-		close(pipes[i][1]);
-	}
-}
-
-static bool map_advised(struct area *a, unsigned int huge_pages)
-{
-	allow_huge_pages();
-	return area_map(a, huge_pages) && advise(a->at, a->size, MADV_HUGEPAGE) == 0;
-}
-
 CLAUSE(untouched_memory_reads_as_zero,
-       "mmap(2) MAP_ANONYMOUS: contents are initialised to zero: all of a huge page that is read before anything is written to "
-       "it, whatever free memory held",
-       THP_ADVICE, .needed_by = "go:persistentalloc go:mheap.allocNeedsZero jvm:CollectedHeap")
+       "mmap(2) MAP_ANONYMOUS: contents are initialised to zero: all of a huge page that is read before anything is "
+       "written to it, whatever free memory held",
+       THP_ADVICE, .needed_by = "jvm:CollectedHeap")
 {
 	struct area a;
 
 	soil_free_memory();
 	for (int i = 0; i < 4; i++) {
-		ASSERT_TRUE(map_advised(&a, 2));
+		SKIP_UNLESS_HUGE(map_unread(&a, 2));
 		EXPECT_EQ(NOWHERE, nonzero_at(a.at, a.size));
 		EXPECT_EQ(NOWHERE, nonzero_at(a.at, a.size));
 		area_unmap(&a);
@@ -60,14 +23,14 @@ CLAUSE(untouched_memory_reads_as_zero,
 }
 
 CLAUSE(the_rest_of_a_huge_page_is_zero_when_a_byte_is_written,
-       "mmap(2) MAP_ANONYMOUS: contents are initialised to zero: all of a huge page but for the byte whose write brought it "
-       "about, whatever free memory held",
-       THP_ADVICE, .needed_by = "go:persistentalloc go:mheap.allocNeedsZero jvm:CollectedHeap")
+       "mmap(2) MAP_ANONYMOUS: contents are initialised to zero: all of a huge page but for the byte whose write "
+       "brought it about, whatever free memory held",
+       THP_ADVICE, .needed_by = "jvm:CollectedHeap")
 {
 	struct area a;
 
 	for (int i = 0; i < 8; i++) {
-		ASSERT_TRUE(map_advised(&a, 1));
+		SKIP_UNLESS_HUGE(map_unread(&a, 1));
 		a.at[a.size / 8 * i] = 1;
 		a.at[a.size / 8 * i] = 0;
 		EXPECT_EQ(NOWHERE, nonzero_at(a.at, a.size));
@@ -77,15 +40,15 @@ CLAUSE(the_rest_of_a_huge_page_is_zero_when_a_byte_is_written,
 }
 
 CLAUSE(writing_where_others_only_read_shows_nowhere_else,
-       "mmap(2) MAP_PRIVATE: updates are not visible to others: memory that was read before it is written is the writer's own "
-       "then, with zeros around what is written",
+       "mmap(2) MAP_PRIVATE: updates are not visible to others: memory that was read before it is written is the "
+       "writer's own then, with zeros around what is written",
        THP_ADVICE)
 {
 	const size_t page = page_size();
 	struct area a, b;
 
-	ASSERT_TRUE(map_advised(&a, 2));
-	ASSERT_TRUE(map_advised(&b, 2));
+	SKIP_UNLESS_HUGE(map_unread(&a, 2));
+	SKIP_UNLESS_HUGE(map_unread(&b, 2));
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at, a.size));
 	EXPECT_EQ(NOWHERE, nonzero_at(b.at, b.size));
 	fill(a.at + a.huge / 2, page, a.at, 1);
@@ -101,13 +64,13 @@ CLAUSE(writing_where_others_only_read_shows_nowhere_else,
 	}
 	EXPECT_EQ(NOWHERE, nonzero_at(b.at, b.size));
 	area_unmap(&a);
-	ASSERT_TRUE(map_advised(&a, 2));
+	SKIP_UNLESS_HUGE(map_unread(&a, 2));
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at, a.size));
 }
 
 CLAUSE(what_the_kernel_writes_where_others_only_read_shows_nowhere_else,
-       "read(2), mmap(2) MAP_PRIVATE: a system call that writes to memory which was only read so far writes to the caller's own "
-       "page, and leaves zeros around it",
+       "read(2), mmap(2) MAP_PRIVATE: a system call that writes to memory which was only read so far writes to the "
+       "caller's own page, and leaves zeros around it",
        THP_ADVICE)
 {
 	const size_t page = page_size();
@@ -116,8 +79,8 @@ CLAUSE(what_the_kernel_writes_where_others_only_read_shows_nowhere_else,
 	int ends[2];
 
 	ASSERT_EQ(0, pipe(ends));
-	ASSERT_TRUE(map_advised(&a, 1));
-	ASSERT_TRUE(map_advised(&b, 1));
+	SKIP_UNLESS_HUGE(map_unread(&a, 1));
+	SKIP_UNLESS_HUGE(map_unread(&b, 1));
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at, a.size));
 	EXPECT_EQ(NOWHERE, nonzero_at(b.at, b.size));
 	ASSERT_EQ(16, write(ends[1], line, 16));
@@ -129,8 +92,8 @@ CLAUSE(what_the_kernel_writes_where_others_only_read_shows_nowhere_else,
 }
 
 CLAUSE(the_kernel_reads_untouched_memory_as_zero,
-       "write(2), mmap(2) MAP_ANONYMOUS: a system call reads zeros from memory that nobody touched, across the pages of a huge "
-       "page",
+       "write(2), mmap(2) MAP_ANONYMOUS: a system call reads zeros from memory that nobody touched, across the "
+       "pages of a huge page",
        THP_ADVICE)
 {
 	const size_t page = page_size();
@@ -139,7 +102,7 @@ CLAUSE(the_kernel_reads_untouched_memory_as_zero,
 	int ends[2];
 
 	ASSERT_EQ(0, pipe(ends));
-	ASSERT_TRUE(map_advised(&a, 1));
+	SKIP_UNLESS_HUGE(map_unread(&a, 1));
 	EXPECT_RET(2 * page, raw_syscall(__NR_write, ends[1], a.at + 5 * page + 8, 2 * page));
 	EXPECT_RET(2 * page, raw_syscall(__NR_read, ends[0], copy, 2 * page));
 	EXPECT_EQ(NOWHERE, nonzero_at(copy, 2 * page));
@@ -148,9 +111,9 @@ CLAUSE(the_kernel_reads_untouched_memory_as_zero,
 }
 
 CLAUSE(dropped_memory_is_zero_when_it_comes_back_huge,
-       "madvise(2) MADV_DONTNEED: memory dropped and touched again is zero, by reads and by writes, and huge pages that were "
-       "dropped whole may come back [MAD-1]",
-       HUGE_PAGES, .needed_by = "go:sysUnused go:sysUsed jvm:G1")
+       "madvise(2) MADV_DONTNEED: memory dropped and touched again is zero, by reads and by writes, and huge pages "
+       "that were dropped whole may come back [MAD-1]",
+       HUGE_PAGES)
 {
 	struct area a;
 
@@ -169,18 +132,18 @@ static long probe_populate(void)
 	return probe_advice(MADV_POPULATE_WRITE);
 }
 
-#define SINCE_POPULATE .since = KERNEL(5, 14), .config = "ADVISE_SYSCALLS", .probe = probe_populate, .absent_errno = EINVAL
+#define SINCE_POPULATE .since = KERNEL(5, 14), .config = "ADVISE_SYSCALLS", .probe = probe_populate, \
+	.absent_errno = EINVAL
 
 CLAUSE(populate_write_makes_all_of_it_resident_and_zero,
-       "madvise(2) MADV_POPULATE_WRITE: all pages of a range advised MADV_HUGEPAGE are there after success, writable and zero, "
-       "and what was there before stays [MAD-6] [JVM-4]",
+       "madvise(2) MADV_POPULATE_WRITE: all pages of a range advised MADV_HUGEPAGE are there after success, "
+       "writable and zero, and what was there before stays [MAD-6] [JVM-4]",
        SINCE_POPULATE, .needs = SMAPS, .needed_by = "jvm:os::pretouch_memory")
 {
 	const size_t page = page_size();
 	struct area a;
 
-	ASSERT_TRUE(area_map(&a, 2));
-	advise(a.at, a.size, MADV_HUGEPAGE);
+	SKIP_UNLESS_HUGE(map_unread(&a, 2));
 	fill(a.at + a.huge, page, a.at, 1);
 	EXPECT_RET(0, advise(a.at, a.size, MADV_POPULATE_WRITE));
 	EXPECT_EQ(a.size, resident_bytes(a.at, a.size) + field_of_range(a.at, a.size, "Swap"));
@@ -190,17 +153,15 @@ CLAUSE(populate_write_makes_all_of_it_resident_and_zero,
 }
 
 CLAUSE(populate_read_gives_zeros_that_can_be_written,
-       "madvise(2) MADV_POPULATE_READ: populates a range advised MADV_HUGEPAGE as reads of it would: it reads as zero, and what "
-       "is written then is the writer's own [MAD-6]",
+       "madvise(2) MADV_POPULATE_READ: populates a range advised MADV_HUGEPAGE as reads of it would: it reads as "
+       "zero, and what is written then is the writer's own [MAD-6]",
        SINCE_POPULATE)
 {
 	const size_t page = page_size();
 	struct area a, b;
 
-	ASSERT_TRUE(area_map(&a, 1));
-	ASSERT_TRUE(area_map(&b, 1));
-	advise(a.at, a.size, MADV_HUGEPAGE);
-	advise(b.at, b.size, MADV_HUGEPAGE);
+	SKIP_UNLESS_HUGE(map_unread(&a, 1));
+	SKIP_UNLESS_HUGE(map_unread(&b, 1));
 	EXPECT_RET(0, advise(a.at, a.size, MADV_POPULATE_READ));
 	EXPECT_RET(0, advise(b.at, b.size, MADV_POPULATE_READ));
 	fill(a.at + 2 * page, page, a.at, 1);

@@ -159,7 +159,7 @@ static void memory(void)
 
 struct reader {
 	int fds[2];
-	volatile long result;
+	volatile long first, result;
 };
 
 static int read_one(void *arg)
@@ -189,27 +189,55 @@ static void blocks(void)
 	printf("%ld", r.result);
 }
 
+static volatile int handled;
+
 static void handle(int sig, siginfo_t *info, void *uc)
 {
+	handled = 1;
 }
 
-// A read that a handler with SA_RESTART interrupts, and is fed then.
-static void restarts(void)
+static int read_again(void *arg)
+{
+	struct reader *r = arg;
+	char byte;
+
+	for (int i = 0; i < 2 && (i == 0 || r->first == -EINTR); i++) {
+		r->result = raw_syscall(__NR_read, r->fds[0], &byte, 1);
+		if (i == 0)
+			r->first = r->result;
+		if (i == 0 && r->result == -EINTR)
+			r->result = 99;
+	}
+	return 0;
+}
+
+// A read that a handler interrupts and that is fed then; made once more if it returned EINTR. First result, last one.
+static void interrupt_read(unsigned long flags)
 {
 	struct reader r = { .result = 99 };
 	struct thread t;
 
-	if (pipe(r.fds) || raw_sigaction(SIGUSR1, handle, SA_RESTART))
+	handled = 0;
+	if (pipe(r.fds) || raw_sigaction(SIGUSR1, handle, flags))
 		return;
-	thread_start(&t, read_one, &r);
+	thread_start(&t, read_again, &r);
 	wait_until_blocked_in(t.known_as, __NR_read);
 	raw_syscall(__NR_tgkill, getpid(), t.known_as, SIGUSR1);
-	raw_syscall(__NR_sched_yield);
-	wait_until_blocked_in(t.known_as, __NR_read);
+	wait_until(r.result != 99 || (handled && is_blocked_in(t.known_as, __NR_read)));
 	if (write(r.fds[1], "x", 1) < 0)
 		return;
 	thread_join(&t);
-	printf("%ld", r.result);
+	printf("%ld %ld", r.first, r.result);
+}
+
+static void restarts(void)
+{
+	interrupt_read(SA_RESTART);
+}
+
+static void interrupts(void)
+{
+	interrupt_read(0);
 }
 
 static int sleep_a_tick(void *result)
@@ -264,8 +292,9 @@ static void order(void)
 
 static const struct { const char *name; void (*run)(void); } probes[] = {
 	{ "errors", errors }, { "wakes", wakes }, { "repeats", repeats }, { "scopes", scopes }, { "buffers", buffers },
-	{ "paths", paths }, { "flags", flags }, { "structures", structures }, { "endings", endings }, { "memory", memory },
-	{ "blocks", blocks }, { "restarts", restarts }, { "restart_blocks", restart_blocks }, { "order", order },
+	{ "paths", paths }, { "flags", flags }, { "structures", structures }, { "endings", endings },
+	{ "memory", memory }, { "blocks", blocks }, { "restarts", restarts }, { "interrupts", interrupts },
+	{ "restart_blocks", restart_blocks }, { "order", order },
 };
 
 int main(int argc, char **argv)

@@ -82,7 +82,8 @@ def read_lines(fd: int, silence: float, until: Callable[[], float] = lambda: inf
     while True:
         limit = min(heard + silence, until())
         if time.monotonic() >= limit:
-            raise TimeoutError(f"silent for {silence:.0f} s" if limit == heard + silence else "told to stop and did not")
+            is_silent = limit == heard + silence
+            raise TimeoutError(f"silent for {silence:.0f} s" if is_silent else "told to stop and did not")
         if not select.select([fd], [], [], max(0.0, min(limit - time.monotonic(), LOOK_SECONDS)))[0]:
             continue
         data = os.read(fd, 1 << 16)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 
+from harness.driver.stream import printable
 from harness.driver.targets import Target, read_lines
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -14,7 +15,7 @@ STOP_SECONDS = 10  # for the executor to end what it runs after SIGTERM
 
 
 class Host:
-    """Spawns build/<abi>/executor in the repository's root. Closing its pipe ends it, whatever becomes of this process."""
+    """Spawns build/<abi>/executor in the repository's root. Closing its pipe ends it, whatever becomes of us."""
 
     name = "host"
     own_kernel = False
@@ -49,8 +50,8 @@ class Host:
             finally:
                 self._end(process)
                 stderr.seek(said_before)
-                said = stderr.read(2000).decode(errors="replace").strip().splitlines()
-                self._words = self._words or " / ".join(said[-3:])
+                said = stderr.read(2000).strip().splitlines()
+                self._words = self._words or " / ".join(printable(line) for line in said[-3:])
                 if process.returncode and not self._words:
                     self._words = f"the executor ended with {process.returncode}"
 
