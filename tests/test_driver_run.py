@@ -102,20 +102,39 @@ def test_a_stale_hello_of_another_run_is_noise(fake):
     fake.run("run", "steady")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_an_interrupt_ends_the_executor_and_keeps_what_was_done(tree, number):
-    process = tree.start("run", "steady", "waits", "-j", "1", start_new_session=True)
+def interrupt(tree, number: int, records: int, *words: str) -> tuple[int, str]:
+    """Starts a run and sends a signal, as a terminal would, once some records are there; (exit code, what it printed)."""
+    process = tree.start("run", *words, start_new_session=True,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # background jobs ignore it
     deadline = time.monotonic() + 50
-    while not any(path.read_text().count("\n") >= 3 for path in (tree.path / "results").glob("2*/results.jsonl")):
+    while not any(path.read_text().count("\n") >= records for path in (tree.path / "results").glob("2*/results.jsonl")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.01)
-    os.killpg(process.pid, number)  # as a terminal would
+    os.killpg(process.pid, number)
     out, err = process.communicate(timeout=50)
-    assert process.returncode == 130, out + err
     assert subprocess.run(["pgrep", "-f", f"{tree.path}/build/{ABI}/"], capture_output=True, text=True).stdout == ""
+    return process.returncode, out + err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupt_ends_the_executor_and_keeps_what_was_done(tree, number):
+    code, printed = interrupt(tree, number, 3, "steady", "waits", "-j", "1")
+    assert code == 130, printed
     assert set(tree.verdicts().values()) == {"pass"} and len(tree.verdicts()) < STEADY + 1
     assert json.loads(tree.latest("run.json").read_text())["interrupted"] is True
-    assert re.search(rf"^{TARGET} +{len(tree.verdicts())} ", out, re.M) and "results: " in out
+    assert re.search(rf"^{TARGET} +{len(tree.verdicts())} ", printed, re.M) and "results: " in printed
+
+
+def test_an_interrupt_reaches_the_executor_as_sigterm_alone_and_breaks_no_clause(fake):
+    fake.executor(HELLO + """
+signal.signal(signal.SIGINT, lambda *_: open(sys.argv[0] + '.sigint', 'w'))
+n, tests = jobs[0]
+send(s.say(f'begin {n} ms=1').run(n, tests[0]).say(f'line {n} #  RUN           {tests[1]} ...').data)
+time.sleep(60)
+""")
+    code, _ = interrupt(fake, signal.SIGINT, 1, "steady", "-k", "room and not nobody and not exclusive")
+    assert code == 130 and list(fake.verdicts().values()) == ["pass"]
+    assert not (fake.path / f"build/{ABI}/executor.sigint").exists()
 
 
 def test_an_executor_that_ignores_the_interrupt_is_killed(fake, tmp_path, monkeypatch):

@@ -109,7 +109,7 @@ def test_a_killed_executor_leaves_nothing(executor, cwd, files):
 
 
 def test_a_killed_executor_leaves_no_daemon(executor, cwd, files):
-    with Executor(executor, plan(job(1, "lingers", "bomb"), config="MARKER"), cwd) as running:
+    with Executor(executor, plan(job(1, "lingers", "bomb_for_ever"), config="MARKER"), cwd) as running:
         wait_until(lambda: len(running.left_behind()) == 1 + 512)
         running.process.kill()
         wait_until(lambda: is_clean(running, files))

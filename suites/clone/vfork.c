@@ -20,6 +20,7 @@ static void begin(void)
 }
 
 static char *const *arguments;
+static char *const exits_with_four[] = { "osprim", "--after-exec", "exits_with_its_number", "4", NULL };
 
 AFTER_EXEC(exits_with_its_number)
 {
@@ -47,7 +48,7 @@ CLAUSE(the_caller_is_suspended_until_its_child_is_done_with_the_memory,
        "[VFK-1] [incident 52]", .needed_by = USERS)
 {
 	begin();
-	arguments = (char *[]){ "osprim", "--after-exec", "exits_with_its_number", "4", NULL };
+	arguments = exits_with_four;
 	for (int how = 0; how < 4; how++) {
 		for (int copied = 0; copied < 2; copied++) {
 			long pid;
@@ -223,7 +224,7 @@ CLAUSE(a_child_whose_exec_fails_goes_on_in_the_shared_memory,
 
 	begin();
 	local = 0;
-	arguments = (char *[]){ "osprim", NULL };
+	arguments = exits_with_four;
 	ASSERT_OK(pid = raw_clone(FLAGS, stack_top(), fails_to_execute, NULL, NULL, NULL, NULL));
 	shared->parent_went_on = 1;
 	EXPECT_RET(-ENOENT, shared->result);
@@ -256,14 +257,14 @@ CLAUSE(the_parent_learns_of_exec_by_a_pipe_that_closes,
 	char error = 77;
 	long pid;
 
-	arguments = (char *[]){ "osprim", "--after-exec", "exits_with_its_number", "6", NULL };
+	arguments = exits_with_four;
 	for (int i = 0; i < 2; i++) {
 		ASSERT_RET(0, raw_syscall(__NR_pipe2, s.pipe, O_CLOEXEC));
 		ASSERT_OK(pid = raw_clone(FLAGS, stack_top(), executes_or_tells, &s, NULL, NULL, NULL));
 		raw_syscall(__NR_close, s.pipe[1]);
 		EXPECT_RET(i, raw_syscall(__NR_read, s.pipe[0], &error, 1));
 		EXPECT_EQ(i ? ENOENT : 77, error);
-		EXPECT_RET(EXITED(i ? 127 : 6), end_of(pid));
+		EXPECT_RET(EXITED(i ? 127 : 4), end_of(pid));
 		raw_syscall(__NR_close, s.pipe[0]);
 		s.path = "/nonexistent/program";
 	}

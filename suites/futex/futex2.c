@@ -21,8 +21,8 @@ static struct actor *waits(struct __test_metadata *_metadata, uint32_t *word, un
 }
 
 CLAUSE(a_wake_ends_a_wait,
-       "kernel/futex/syscalls.c sys_futex_wake, sys_futex_wait: identical to FUTEX_WAKE_BITSET and FUTEX_WAIT_BITSET: the "
-       "wake returns how many it woke, the wait 0",
+       "kernel/futex/syscalls.c sys_futex_wake, sys_futex_wait: identical to FUTEX_WAKE_BITSET and "
+       "FUTEX_WAIT_BITSET: the wake returns how many it woke, the wait 0",
        NEEDS_FUTEX2)
 {
 	uint32_t word = 0;
@@ -38,8 +38,8 @@ CLAUSE(a_wake_ends_a_wait,
 }
 
 CLAUSE(no_more_waits_are_ended_than_asked_for,
-       "kernel/futex/syscalls.c sys_futex_wake: nr is the number of the futexes to wake; those who came first are woken "
-       "first",
+       "kernel/futex/syscalls.c sys_futex_wake: nr is the number of the futexes to wake; those who came first are "
+       "woken first",
        NEEDS_FUTEX2)
 {
 	uint32_t word = 0;
@@ -58,7 +58,8 @@ CLAUSE(no_more_waits_are_ended_than_asked_for,
 }
 
 CLAUSE(a_wake_of_none_wakes_none,
-       "kernel/futex/waitwake.c futex_wake FLAGS_STRICT: nr 0 wakes nobody and returns 0, where FUTEX_WAKE would wake one",
+       "kernel/futex/waitwake.c futex_wake FLAGS_STRICT: nr 0 wakes nobody and returns 0, where FUTEX_WAKE would "
+       "wake one",
        NEEDS_FUTEX2, .commit = "43adf8449510 futex: FLAGS_STRICT")
 {
 	uint32_t word = 0;
@@ -74,8 +75,8 @@ CLAUSE(a_wake_of_none_wakes_none,
 }
 
 CLAUSE(masks_choose_who_is_woken,
-       "futex(2) FUTEX_WAKE_BITSET, of which sys_futex_wake is the like: a wait is ended if its mask and that of the wake "
-       "have a bit in common",
+       "futex(2) FUTEX_WAKE_BITSET, of which sys_futex_wake is the like: a wait is ended if its mask and that of the "
+       "wake have a bit in common",
        NEEDS_FUTEX2)
 {
 	uint32_t word = 0;
@@ -93,8 +94,8 @@ CLAUSE(masks_choose_who_is_woken,
 }
 
 CLAUSE(a_word_that_differs_does_not_block,
-       "futex(2) ERRORS EAGAIN: the value pointed to by uaddr is not equal to val, in any of its 32 bits; nothing stays "
-       "queued",
+       "futex(2) ERRORS EAGAIN: the value pointed to by uaddr is not equal to val, in any of its 32 bits; nothing "
+       "stays queued",
        NEEDS_FUTEX2)
 {
 	uint32_t word = 0xdeadbeef;
@@ -109,7 +110,8 @@ CLAUSE(a_word_that_differs_does_not_block,
 }
 
 CLAUSE(private_and_shared_waits_do_not_meet,
-       "Documentation/userspace-api/futex2.rst Types of futex: with FUTEX_PRIVATE_FLAG and without it a word is two futexes",
+       "Documentation/userspace-api/futex2.rst Types of futex: with FUTEX_PRIVATE_FLAG and without it a word is two "
+       "futexes",
        NEEDS_FUTEX2)
 {
 	uint32_t word = 0;
@@ -124,8 +126,8 @@ CLAUSE(private_and_shared_waits_do_not_meet,
 }
 
 CLAUSE(old_and_new_calls_meet_on_a_word,
-       "kernel/futex/syscalls.c: futex_wait and futex_wake are another door to the same futexes: each wakes the waits of "
-       "futex(2), and the other way round, masks included",
+       "kernel/futex/syscalls.c: futex_wait and futex_wake are another door to the same futexes: each wakes the "
+       "waits of futex(2), and the other way round, masks included",
        NEEDS_FUTEX2)
 {
 	struct futex_waitv entry;
@@ -203,24 +205,24 @@ static void check_deadline(struct __test_metadata *_metadata, int clock)
 }
 
 CLAUSE(the_wait_ends_at_a_moment_of_the_monotonic_clock,
-       "kernel/futex/syscalls.c sys_futex_wait: an optional absolute timeout on CLOCK_MONOTONIC: ETIMEDOUT, not before it, "
-       "at once when it has passed, and nothing stays queued",
+       "kernel/futex/syscalls.c sys_futex_wait: an optional absolute timeout on CLOCK_MONOTONIC: ETIMEDOUT, not "
+       "before it, at once when it has passed, and nothing stays queued",
        NEEDS_FUTEX2)
 {
 	check_deadline(_metadata, CLOCK_MONOTONIC);
 }
 
 CLAUSE(the_wait_ends_at_a_moment_of_the_realtime_clock,
-       "kernel/futex/syscalls.c sys_futex_wait: an optional absolute timeout on CLOCK_REALTIME: ETIMEDOUT, not before it, at "
-       "once when it has passed, and nothing stays queued",
+       "kernel/futex/syscalls.c sys_futex_wait: an optional absolute timeout on CLOCK_REALTIME: ETIMEDOUT, not "
+       "before it, at once when it has passed, and nothing stays queued",
        NEEDS_FUTEX2)
 {
 	check_deadline(_metadata, CLOCK_REALTIME);
 }
 
 CLAUSE(a_handler_without_sa_restart_ends_the_wait,
-       "signal(7): a handler without SA_RESTART interrupts futex_wait, with a deadline or without: EINTR, and nothing stays "
-       "queued",
+       "signal(7): a handler without SA_RESTART interrupts futex_wait, with a deadline or without: EINTR, and "
+       "nothing stays queued",
        NEEDS_FUTEX2)
 {
 	struct __kernel_timespec deadline = deadline_in(CLOCK_MONOTONIC, 3600 * SECOND);
@@ -238,8 +240,8 @@ CLAUSE(a_handler_without_sa_restart_ends_the_wait,
 }
 
 CLAUSE(a_handler_with_sa_restart_lets_the_wait_go_on,
-       "kernel/futex/waitwake.c __futex_wait: -ERESTARTSYS: with SA_RESTART the wait goes on after the handler, with a "
-       "deadline too, as it is absolute; it compares the word anew",
+       "kernel/futex/waitwake.c __futex_wait: -ERESTARTSYS: with SA_RESTART the wait goes on after the handler, with "
+       "a deadline too, as it is absolute; it compares the word anew",
        NEEDS_FUTEX2)
 {
 	struct __kernel_timespec deadline = deadline_in(CLOCK_MONOTONIC, 3600 * SECOND);
@@ -264,7 +266,8 @@ CLAUSE(a_handler_with_sa_restart_lets_the_wait_go_on,
 }
 
 CLAUSE(a_word_may_lie_in_a_page_that_must_be_faulted_in,
-       "kernel/futex/waitwake.c futex_wait_setup: a word whose page is not present is faulted in, and the wait begins anew",
+       "kernel/futex/waitwake.c futex_wait_setup: a word whose page is not present is faulted in, and the wait "
+       "begins anew",
        NEEDS_FUTEX2)
 {
 	uint32_t *words = mmap(NULL, 2 * page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

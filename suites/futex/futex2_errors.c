@@ -45,7 +45,8 @@ CLAUSE(words_of_other_sizes_are_refused,
 }
 
 CLAUSE(a_mask_of_0_is_refused,
-       "futex(2) ERRORS EINVAL: the bit mask is zero, in futex_wait and futex_wake alike, even if nobody is to be woken",
+       "futex(2) ERRORS EINVAL: the bit mask is zero, in futex_wait and futex_wake alike, even if nobody is to be "
+       "woken",
        NEEDS_FUTEX2)
 {
 	uint32_t word = 0;
@@ -76,7 +77,8 @@ CLAUSE(masks_and_values_wider_than_the_word_are_refused,
 }
 
 CLAUSE(an_unreachable_word_is_efault,
-       "futex(2) ERRORS EFAULT: the word is not in memory of the caller: futex_wait always, futex_wake of a shared word",
+       "futex(2) ERRORS EFAULT: the word is not in memory of the caller: futex_wait always, futex_wake of a shared "
+       "word",
        NEEDS_FUTEX2)
 {
 	void *bad[] = { NULL, unmapped_page(), forbidden_page(), (void *)-4096L };
@@ -105,8 +107,8 @@ CLAUSE(a_misaligned_word_is_einval,
 }
 
 CLAUSE(other_clocks_are_refused,
-       "kernel/futex/syscalls.c futex2_setup_timeout: a deadline on another clock than CLOCK_MONOTONIC and CLOCK_REALTIME is "
-       "EINVAL",
+       "kernel/futex/syscalls.c futex2_setup_timeout: a deadline on another clock than CLOCK_MONOTONIC and "
+       "CLOCK_REALTIME is EINVAL",
        NEEDS_FUTEX2)
 {
 	static const int clocks[] = { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
@@ -120,8 +122,8 @@ CLAUSE(other_clocks_are_refused,
 }
 
 CLAUSE(times_that_are_none_are_refused,
-       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000, on either clock, even if the "
-       "word differs; EFAULT for a timeout that cannot be read [GLC-7]",
+       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000, on either clock, even "
+       "if the word differs; EFAULT for a timeout that cannot be read [GLC-7]",
        NEEDS_FUTEX2)
 {
 	static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME };

@@ -28,8 +28,8 @@ static const unsigned int kinds[] = { NUMA_U32, NUMA_U32 | FUTEX2_PRIVATE, NUMA_
 				      NUMA_U32 | FUTEX2_MPOL | FUTEX2_PRIVATE };
 
 CLAUSE(a_word_without_a_node_is_given_one,
-       "include/uapi/linux/futex.h FUTEX_NO_NODE: the value -1 means no node: the call chooses one and writes it beside the "
-       "word; wait and wake meet by it",
+       "include/uapi/linux/futex.h FUTEX_NO_NODE: the value -1 means no node: the call chooses one and writes it "
+       "beside the word; wait and wake meet by it",
        NEEDS_NUMA)
 {
 	FOR_EACH(k, kinds) {
@@ -46,8 +46,8 @@ CLAUSE(a_word_without_a_node_is_given_one,
 }
 
 CLAUSE(a_node_that_was_given_stays,
-       "kernel/futex/core.c get_futex_key: a word that has a node already keeps it, and nothing is written: it may be in "
-       "read-only memory for a wait",
+       "kernel/futex/core.c get_futex_key: a word that has a node already keeps it, and nothing is written: it may "
+       "be in read-only memory for a wait",
        NEEDS_NUMA)
 {
 	struct word_and_node *w = shared_memory(page_size());
@@ -97,8 +97,8 @@ CLAUSE(a_node_that_cannot_be_is_refused,
 }
 
 CLAUSE(a_word_with_its_node_is_aligned_to_both,
-       "kernel/futex/core.c get_futex_key: with FUTEX2_NUMA the word is twice as large, and must be aligned to its size: "
-       "EINVAL",
+       "kernel/futex/core.c get_futex_key: with FUTEX2_NUMA the word is twice as large, and must be aligned to its "
+       "size: EINVAL",
        NEEDS_NUMA)
 {
 	struct word_and_node w[2] = { { 0, FUTEX_NO_NODE }, { 0, FUTEX_NO_NODE } };
@@ -111,7 +111,8 @@ CLAUSE(a_word_with_its_node_is_aligned_to_both,
 }
 
 CLAUSE(other_sizes_are_refused_with_a_node_too,
-       "kernel/futex/futex.h futex_flags_valid: FUTEX2_NUMA and FUTEX2_MPOL do not make another size than 32 bits valid",
+       "kernel/futex/futex.h futex_flags_valid: FUTEX2_NUMA and FUTEX2_MPOL do not make another size than 32 bits "
+       "valid",
        NEEDS_NUMA)
 {
 	static const unsigned int sizes[] = { FUTEX2_SIZE_U8, FUTEX2_SIZE_U16, FUTEX2_SIZE_U64 };
@@ -141,8 +142,8 @@ CLAUSE(without_the_flag_what_stands_beside_the_word_is_not_touched,
 }
 
 CLAUSE(waits_whose_node_the_memory_policy_chooses_meet_their_wakes,
-       "include/uapi/linux/futex.h FUTEX2_MPOL: the node is that of the memory's policy, if it has one: wait and wake with "
-       "the flag meet",
+       "include/uapi/linux/futex.h FUTEX2_MPOL: the node is that of the memory's policy, if it has one: wait and "
+       "wake with the flag meet",
        NEEDS_NUMA)
 {
 	static const unsigned int flags[] = { SHARED_U32 | FUTEX2_MPOL, PRIVATE_U32 | FUTEX2_MPOL };

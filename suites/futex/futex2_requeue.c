@@ -34,8 +34,8 @@ static void begin(struct __test_metadata *_metadata, struct scene *s, int waiter
 } while (0)
 
 CLAUSE(waits_are_woken_and_moved_up_to_the_numbers_given,
-       "kernel/futex/syscalls.c sys_futex_requeue: like FUTEX_CMP_REQUEUE: wakes up to nr_wake, moves up to nr_requeue of the "
-       "rest, returns their sum; the others stay",
+       "kernel/futex/syscalls.c sys_futex_requeue: like FUTEX_CMP_REQUEUE: wakes up to nr_wake, moves up to "
+       "nr_requeue of the rest, returns their sum; the others stay",
        NEEDS_FUTEX2)
 {
 	static const struct { int wake, move, woken, moved; } cases[] = {
@@ -61,7 +61,8 @@ CLAUSE(waits_are_woken_and_moved_up_to_the_numbers_given,
 }
 
 CLAUSE(moved_waits_keep_their_order_and_their_masks,
-       "kernel/futex/requeue.c requeue_futex: those who were moved are woken in the order they came, and by their masks",
+       "kernel/futex/requeue.c requeue_futex: those who were moved are woken in the order they came, and by their "
+       "masks",
        NEEDS_FUTEX2)
 {
 	struct scene s;
@@ -81,8 +82,8 @@ CLAUSE(moved_waits_keep_their_order_and_their_masks,
 }
 
 CLAUSE(a_first_word_that_differs_moves_nobody,
-       "futex(2) ERRORS EAGAIN: the first word is not equal to its val: nobody is woken or moved; the val of the second is "
-       "not compared",
+       "futex(2) ERRORS EAGAIN: the first word is not equal to its val: nobody is woken or moved; the val of the "
+       "second is not compared",
        NEEDS_FUTEX2)
 {
 	struct scene s;
@@ -100,8 +101,8 @@ CLAUSE(a_first_word_that_differs_moves_nobody,
 }
 
 CLAUSE(numbers_and_flags_that_mean_nothing_are_refused,
-       "kernel/futex/syscalls.c sys_futex_requeue: flags other than 0, a negative nr_wake or nr_requeue, no array: EINVAL; an "
-       "array that cannot be read: EFAULT",
+       "kernel/futex/syscalls.c sys_futex_requeue: flags other than 0, a negative nr_wake or nr_requeue, no array: "
+       "EINVAL; an array that cannot be read: EFAULT",
        NEEDS_FUTEX2)
 {
 	struct futex_waitv *pair = guarded(2 * sizeof(*pair));
@@ -123,8 +124,8 @@ CLAUSE(numbers_and_flags_that_mean_nothing_are_refused,
 }
 
 CLAUSE(both_entries_must_be_good,
-       "kernel/futex/syscalls.c futex_parse_waitv: size, flags, __reserved and width of val of both entries are checked: "
-       "EINVAL, and nobody is moved",
+       "kernel/futex/syscalls.c futex_parse_waitv: size, flags, __reserved and width of val of both entries are "
+       "checked: EINVAL, and nobody is moved",
        NEEDS_FUTEX2)
 {
 	static const unsigned int bad[] = { FUTEX2_SIZE_U8 | FUTEX2_PRIVATE, FUTEX2_SIZE_U16 | FUTEX2_PRIVATE,
@@ -153,8 +154,8 @@ CLAUSE(both_entries_must_be_good,
 }
 
 CLAUSE(both_entries_must_be_of_one_kind,
-       "kernel/futex/syscalls.c sys_futex_requeue: the flags of both entries must be identical: from private to shared, or "
-       "back, nobody is moved: EINVAL",
+       "kernel/futex/syscalls.c sys_futex_requeue: the flags of both entries must be identical: from private to "
+       "shared, or back, nobody is moved: EINVAL",
        .since = KERNEL(7, 0), .probe = futex2_probe,
        .commit = "19f94b390586 futex: Require sys_futex_requeue() to have identical flags")
 {
@@ -193,8 +194,8 @@ CLAUSE(unreachable_and_misaligned_words_are_refused,
 }
 
 CLAUSE(waits_by_the_old_calls_are_moved_too,
-       "kernel/futex/syscalls.c sys_futex_requeue: waits by FUTEX_WAIT and futex_waitv are moved like others, and woken by the "
-       "old calls at the new word",
+       "kernel/futex/syscalls.c sys_futex_requeue: waits by FUTEX_WAIT and futex_waitv are moved like others, and "
+       "woken by the old calls at the new word",
        NEEDS_FUTEX2)
 {
 	struct futex_waitv entry;

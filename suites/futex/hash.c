@@ -24,8 +24,8 @@ static long hash_probe(void)
 #define NEEDS_HASH .since = KERNEL(6, 17), .config = "FUTEX_PRIVATE_HASH", .probe = hash_probe, .absent_errno = EINVAL
 
 CLAUSE(the_hash_has_as_many_slots_as_were_set,
-       "kernel/futex/core.c futex_hash_prctl: PR_FUTEX_HASH_SET_SLOTS takes every power of two from 2 on, smaller or larger "
-       "than before; PR_FUTEX_HASH_GET_SLOTS returns it",
+       "kernel/futex/core.c futex_hash_prctl: PR_FUTEX_HASH_SET_SLOTS takes every power of two from 2 on, smaller or "
+       "larger than before; PR_FUTEX_HASH_GET_SLOTS returns it",
        NEEDS_HASH)
 {
 	static const int slots[] = { 4, 1024, 2 };
@@ -37,8 +37,8 @@ CLAUSE(the_hash_has_as_many_slots_as_were_set,
 }
 
 CLAUSE(other_numbers_of_slots_are_refused,
-       "kernel/futex/core.c futex_hash_allocate: 1 and what is not a power of two are EINVAL, and so is an argument behind; "
-       "the hash stays",
+       "kernel/futex/core.c futex_hash_allocate: 1 and what is not a power of two are EINVAL, and so is an argument "
+       "behind; the hash stays",
        NEEDS_HASH)
 {
 	static const long refused[] = { 1, 3, 5, 6, 7, 17, 1023, -1, -2 };
@@ -53,8 +53,8 @@ CLAUSE(other_numbers_of_slots_are_refused,
 }
 
 CLAUSE(waiters_are_found_after_the_hash_has_changed,
-       "kernel/futex/core.c futex_rehash_private: those who wait are carried over into the new hash, and those who wait for "
-       "a PI lock too: wakes and unlocks find them",
+       "kernel/futex/core.c futex_rehash_private: those who wait are carried over into the new hash, and those who "
+       "wait for a PI lock too: wakes and unlocks find them",
        NEEDS_HASH)
 {
 	static const int slots[] = { 64, 2 };
@@ -81,8 +81,8 @@ CLAUSE(waiters_are_found_after_the_hash_has_changed,
 }
 
 CLAUSE(without_slots_the_process_is_back_on_the_common_hash_for_good,
-       "kernel/futex/core.c futex_hash_allocate: 0 slots are the global hash: waiters are found in it, and there is no way "
-       "back: EBUSY",
+       "kernel/futex/core.c futex_hash_allocate: 0 slots are the global hash: waiters are found in it, and there is "
+       "no way back: EBUSY",
        NEEDS_HASH)
 {
 	struct actor *a = actor_thread();
@@ -130,8 +130,8 @@ static int storm_main(void *arg)
 }
 
 CLAUSE(no_wake_is_lost_while_the_hash_changes,
-       "kernel/futex/core.c futex_private_hash: waits and wakes that go on while the hash is replaced meet: each wake that was "
-       "counted ends one wait",
+       "kernel/futex/core.c futex_private_hash: waits and wakes that go on while the hash is replaced meet: each "
+       "wake that was counted ends one wait",
        NEEDS_HASH)
 {
 	struct actor *changer = actor_thread();

@@ -10,7 +10,8 @@ static const uint32_t stale_bits[] = { 0, FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX
 #define EACH_STALE(bits) const uint32_t *bits = stale_bits; bits < stale_bits + 4; bits++
 
 CLAUSE(a_free_lock_is_taken_with_the_callers_tid,
-       "futex(2) FUTEX_LOCK_PI: if the word is 0, the kernel sets it to the caller's TID, and to nothing else [GLC-5]",
+       "futex(2) FUTEX_LOCK_PI: if the word is 0, the kernel sets it to the caller's TID, and to nothing else "
+       "[GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock musl:pthread_mutex_lock")
 {
 	struct actor *a = actor_thread();

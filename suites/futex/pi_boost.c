@@ -46,8 +46,8 @@ static struct actor *fifo_thread(int priority)
 		SKIP(return, "SCHED_FIFO is refused here")
 
 CLAUSE(a_waiter_lends_its_priority_to_the_owner,
-       "futex(2) FUTEX_LOCK_PI: the owner inherits the waiter's realtime priority while it waits, and falls back to its "
-       "own when it unlocks [GLC-5]",
+       "futex(2) FUTEX_LOCK_PI: the owner inherits the waiter's realtime priority while it waits, and falls back to "
+       "its own when it unlocks [GLC-5]",
        NEEDS_RT, .needed_by = "glibc:pthread_mutexattr_setprotocol")
 {
 	struct actor *owner = actor_thread();
@@ -94,8 +94,8 @@ CLAUSE(the_owner_has_the_highest_priority_of_its_waiters,
 }
 
 CLAUSE(a_lent_priority_goes_back_when_the_last_waiter_gives_up,
-       "kernel/futex/pi.c futex_lock_pi cleanup: after the waiter's ETIMEDOUT, and after its death, the owner has its own "
-       "priority again [GLC-5]",
+       "kernel/futex/pi.c futex_lock_pi cleanup: after the waiter's ETIMEDOUT, and after its death, the owner has "
+       "its own priority again [GLC-5]",
        NEEDS_RT)
 {
 	uint32_t *word = shared_memory(sizeof(*word));
@@ -152,8 +152,8 @@ CLAUSE(priority_is_inherited_through_a_chain_of_locks,
 }
 
 CLAUSE(a_chain_falls_back_when_its_end_gives_up,
-       "Documentation/locking/rt-mutex-design.rst Priority adjustments: when the waiter at the end leaves, every owner of "
-       "the chain is lowered again",
+       "Documentation/locking/rt-mutex-design.rst Priority adjustments: when the waiter at the end leaves, every "
+       "owner of the chain is lowered again",
        NEEDS_RT)
 {
 	struct actor *first = actor_thread(), *second = actor_thread();
@@ -175,8 +175,8 @@ CLAUSE(a_chain_falls_back_when_its_end_gives_up,
 }
 
 CLAUSE(a_lower_waiter_does_not_lower_the_owner,
-       "Documentation/locking/rt-mutex.rst: an owner runs with the priority of its highest waiter or its own, whichever "
-       "is higher",
+       "Documentation/locking/rt-mutex.rst: an owner runs with the priority of its highest waiter or its own, "
+       "whichever is higher",
        NEEDS_RT)
 {
 	struct actor *plain = actor_thread();
@@ -196,8 +196,8 @@ CLAUSE(a_lower_waiter_does_not_lower_the_owner,
 }
 
 CLAUSE(an_owner_of_two_locks_keeps_what_the_other_lends,
-       "Documentation/locking/rt-mutex-design.rst: a task's priority is the highest of the top waiters of all locks it "
-       "owns; the unlock of one takes only that one's share",
+       "Documentation/locking/rt-mutex-design.rst: a task's priority is the highest of the top waiters of all locks "
+       "it owns; the unlock of one takes only that one's share",
        NEEDS_RT)
 {
 	struct actor *owner = actor_thread();
@@ -271,8 +271,8 @@ CLAUSE(a_waiter_that_is_raised_lends_more_and_comes_earlier,
 }
 
 CLAUSE(the_new_owner_inherits_from_those_who_come_later,
-       "kernel/futex/pi.c pi_state_update_owner: after the lock was handed over, waiters lend their priority to the new "
-       "owner, not to the old one",
+       "kernel/futex/pi.c pi_state_update_owner: after the lock was handed over, waiters lend their priority to the "
+       "new owner, not to the old one",
        NEEDS_RT)
 {
 	struct actor *former = actor_thread(), *owner = actor_thread();
@@ -291,8 +291,8 @@ CLAUSE(the_new_owner_inherits_from_those_who_come_later,
 }
 
 CLAUSE(a_lent_priority_outlives_the_owners_own_change,
-       "Documentation/locking/rt-mutex-design.rst: sched_setscheduler(2) on an owner sets what it falls back to; what it "
-       "was lent stays as long as the waiter waits",
+       "Documentation/locking/rt-mutex-design.rst: sched_setscheduler(2) on an owner sets what it falls back to; "
+       "what it was lent stays as long as the waiter waits",
        NEEDS_RT)
 {
 	struct sched_param param = { .sched_priority = -1 };
@@ -313,8 +313,8 @@ CLAUSE(a_lent_priority_outlives_the_owners_own_change,
 }
 
 CLAUSE(a_requeued_waiter_lends_its_priority,
-       "futex(2) FUTEX_CMP_REQUEUE_PI: a waiter that is requeued to a held PI lock lends its priority to the owner from "
-       "then on, although it sleeps [GLC-5]",
+       "futex(2) FUTEX_CMP_REQUEUE_PI: a waiter that is requeued to a held PI lock lends its priority to the owner "
+       "from then on, although it sleeps [GLC-5]",
        NEEDS_RT, .needed_by = "glibc:pthread_cond_wait")
 {
 	struct actor *owner = actor_thread();

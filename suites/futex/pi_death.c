@@ -6,8 +6,8 @@
 #include "robust.h"
 
 CLAUSE(a_waiter_gets_the_lock_of_a_dead_thread,
-       "futex(2) Priority-inheritance futexes: if the owner dies, the kernel hands the lock to the next waiter and sets "
-       "FUTEX_OWNER_DIED along with the new owner's TID [GLC-5]",
+       "futex(2) Priority-inheritance futexes: if the owner dies, the kernel hands the lock to the next waiter and "
+       "sets FUTEX_OWNER_DIED along with the new owner's TID [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock")
 {
 	for (int shared = 0; shared < 2; shared++) {
@@ -26,8 +26,8 @@ CLAUSE(a_waiter_gets_the_lock_of_a_dead_thread,
 }
 
 CLAUSE(a_dead_owner_is_remembered_until_the_next_unlock,
-       "kernel/futex/pi.c wake_futex_pi: the heir of a dead owner cleans FUTEX_OWNER_DIED up by its unlock: the waiter "
-       "after it finds its TID alone [GLC-5]",
+       "kernel/futex/pi.c wake_futex_pi: the heir of a dead owner cleans FUTEX_OWNER_DIED up by its unlock: the "
+       "waiter after it finds its TID alone [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *heir = actor_thread(), *next = actor_thread();
@@ -50,8 +50,8 @@ CLAUSE(a_dead_owner_is_remembered_until_the_next_unlock,
 }
 
 CLAUSE(a_late_locker_waits_for_the_heir_of_a_dead_owner,
-       "kernel/futex/pi.c attach_to_pi_state: FUTEX_OWNER_DIED beside the TID of a living owner does not confuse those "
-       "who come later: they wait, and get the lock in their turn",
+       "kernel/futex/pi.c attach_to_pi_state: FUTEX_OWNER_DIED beside the TID of a living owner does not confuse "
+       "those who come later: they wait, and get the lock in their turn",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *heir = actor_thread(), *second = actor_thread(), *late = actor_thread();
@@ -75,8 +75,9 @@ CLAUSE(a_late_locker_waits_for_the_heir_of_a_dead_owner,
 }
 
 CLAUSE(a_robust_pi_lock_of_a_dead_owner_can_be_taken,
-       "Documentation/locking/pi-futex.rst: robust and PI are orthogonal: an entry of the robust list with the lowest "
-       "bit set becomes FUTEX_OWNER_DIED at its owner's death, and the next locker keeps that bit [GLC-4] [GLC-5]",
+       "Documentation/locking/pi-futex.rst: robust and PI are orthogonal: an entry of the robust list with the "
+       "lowest bit set becomes FUTEX_OWNER_DIED at its owner's death, and the next locker keeps that bit [GLC-4] "
+       "[GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock musl:pthread_mutex_lock")
 {
 	static const int lock_ops[] = { FUTEX_LOCK_PI_PRIVATE, FUTEX_TRYLOCK_PI_PRIVATE };
@@ -99,8 +100,8 @@ CLAUSE(a_robust_pi_lock_of_a_dead_owner_can_be_taken,
 }
 
 CLAUSE(a_waiter_gets_the_robust_pi_lock_of_a_dead_owner,
-       "kernel/futex/pi.c attach_to_pi_state [4]: the robust list leaves FUTEX_WAITERS and FUTEX_OWNER_DIED in the word, "
-       "and the waiter adds its TID [GLC-4] [GLC-5]",
+       "kernel/futex/pi.c attach_to_pi_state [4]: the robust list leaves FUTEX_WAITERS and FUTEX_OWNER_DIED in the "
+       "word, and the waiter adds its TID [GLC-4] [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -140,8 +141,8 @@ CLAUSE(every_lock_of_a_dead_owner_goes_to_its_waiter,
 }
 
 CLAUSE(a_lock_that_was_handed_on_does_not_die_with_its_former_owner,
-       "kernel/futex/pi.c pi_state_update_owner: after the unlock the state belongs to the new owner: the old one's death "
-       "changes nothing",
+       "kernel/futex/pi.c pi_state_update_owner: after the unlock the state belongs to the new owner: the old one's "
+       "death changes nothing",
        NEEDS_PI)
 {
 	struct actor *former = actor_thread(), *owner = actor_thread(), *waiter = actor_thread();
@@ -163,8 +164,8 @@ CLAUSE(a_lock_that_was_handed_on_does_not_die_with_its_former_owner,
 }
 
 CLAUSE(a_waiter_gets_the_lock_of_a_killed_process,
-       "futex(2) Priority-inheritance futexes: the owner's death by SIGKILL hands a lock in shared memory to a waiter in "
-       "another process [GLC-5]",
+       "futex(2) Priority-inheritance futexes: the owner's death by SIGKILL hands a lock in shared memory to a "
+       "waiter in another process [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock")
 {
 	uint32_t *word = shared_memory(sizeof(*word));
@@ -181,8 +182,8 @@ CLAUSE(a_waiter_gets_the_lock_of_a_killed_process,
 }
 
 CLAUSE(a_waiter_gets_the_lock_of_a_process_that_executes_another_program,
-       "kernel/futex/core.c futex_exec_release: PI locks held at execve(2) are released as at exit, while the process "
-       "lives on [GLC-5]",
+       "kernel/futex/core.c futex_exec_release: PI locks held at execve(2) are released as at exit, while the "
+       "process lives on [GLC-5]",
        NEEDS_PI, .commit = "150d71584b12 futex: Provide state handling for exec() as well")
 {
 	uint32_t *word = shared_memory(sizeof(*word));
@@ -198,8 +199,8 @@ CLAUSE(a_waiter_gets_the_lock_of_a_process_that_executes_another_program,
 }
 
 CLAUSE(a_waiter_that_dies_leaves_the_queue,
-       "kernel/futex/pi.c futex_lock_pi cleanup: a killed waiter does not get the lock: it goes to the next waiter, or to "
-       "nobody [GLC-5]",
+       "kernel/futex/pi.c futex_lock_pi cleanup: a killed waiter does not get the lock: it goes to the next waiter, "
+       "or to nobody [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread();
@@ -248,8 +249,8 @@ static int short_life_main(void *arg)
 #define LIVES 100
 
 CLAUSE(a_locker_that_meets_a_dying_owner_gets_the_lock,
-       "kernel/futex/pi.c handle_exit_race: whenever in its owner's exit a robust PI lock is asked for, the caller gets it "
-       "with FUTEX_OWNER_DIED: neither ESRCH nor EAGAIN, nor an endless wait [GLC-5]",
+       "kernel/futex/pi.c handle_exit_race: whenever in its owner's exit a robust PI lock is asked for, the caller "
+       "gets it with FUTEX_OWNER_DIED: neither ESRCH nor EAGAIN, nor an endless wait [GLC-5]",
        NEEDS_PI, .commit = "da791a667536 futex: Cure exit race")
 {
 	for (int i = 0; i < LIVES; i++) {

@@ -28,8 +28,8 @@ CLAUSE(lock_refuses_a_word_on_which_someone_waits_plainly,
 }
 
 CLAUSE(unlock_refuses_a_word_on_which_someone_waits_plainly,
-       "futex(2) ERRORS EINVAL: FUTEX_UNLOCK_PI finds a waiter that waits by FUTEX_WAIT; the word stays and the waiter "
-       "sleeps on [GLC-5]",
+       "futex(2) ERRORS EINVAL: FUTEX_UNLOCK_PI finds a waiter that waits by FUTEX_WAIT; the word stays and the "
+       "waiter sleeps on [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *waiter = actor_thread();
@@ -116,8 +116,8 @@ CLAUSE(a_thief_that_writes_its_tid_cannot_unlock,
 }
 
 CLAUSE(an_owner_that_does_not_exist_is_esrch,
-       "futex(2) ERRORS ESRCH: the thread ID in the word does not exist; the word keeps it, and the lock can be taken "
-       "once the word is put right [GLC-5]",
+       "futex(2) ERRORS ESRCH: the thread ID in the word does not exist; the word keeps it, and the lock can be "
+       "taken once the word is put right [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock")
 {
 	uint32_t word = FUTEX_TID_MASK;	// above every possible pid_max
@@ -133,8 +133,8 @@ CLAUSE(an_owner_that_does_not_exist_is_esrch,
 }
 
 CLAUSE(an_owner_that_is_a_zombie_is_esrch,
-       "kernel/futex/pi.c attach_to_pi_owner: a task that has exited without a robust list owns nothing, although its "
-       "TID is still taken: ESRCH, not an endless wait",
+       "kernel/futex/pi.c attach_to_pi_owner: a task that has exited without a robust list owns nothing, although "
+       "its TID is still taken: ESRCH, not an endless wait",
        NEEDS_PI)
 {
 	uint32_t *word = shared_memory(sizeof(*word));

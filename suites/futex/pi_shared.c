@@ -28,8 +28,8 @@ static struct twice map_twice(void)
 }
 
 CLAUSE(a_lock_passes_between_processes_that_map_it_at_different_addresses,
-       "futex(2): a futex in shared memory is one and the same wherever it is mapped; the PI lock passes to the waiter in "
-       "the other process and back [GLC-5]",
+       "futex(2): a futex in shared memory is one and the same wherever it is mapped; the PI lock passes to the "
+       "waiter in the other process and back [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutexattr_setpshared")
 {
 	struct actor *owner = actor_thread();
@@ -56,8 +56,8 @@ CLAUSE(a_lock_passes_between_processes_that_map_it_at_different_addresses,
 }
 
 CLAUSE(a_lock_of_another_process_with_the_same_address_is_another_lock,
-       "futex(2) FUTEX_PRIVATE_FLAG: a private lock belongs to one address space: after fork(2) the two copies are locked "
-       "and unlocked without regard to each other",
+       "futex(2) FUTEX_PRIVATE_FLAG: a private lock belongs to one address space: after fork(2) the two copies are "
+       "locked and unlocked without regard to each other",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread();
@@ -77,8 +77,8 @@ CLAUSE(a_lock_of_another_process_with_the_same_address_is_another_lock,
 }
 
 CLAUSE(requeueing_reaches_a_process_that_maps_both_words_elsewhere,
-       "futex(2) FUTEX_CMP_REQUEUE_PI: condition and lock in shared memory are found wherever the waiter has mapped them "
-       "[GLC-5]",
+       "futex(2) FUTEX_CMP_REQUEUE_PI: condition and lock in shared memory are found wherever the waiter has mapped "
+       "them [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_condattr_setpshared")
 {
 	struct actor *owner = actor_thread();
@@ -98,8 +98,8 @@ CLAUSE(requeueing_reaches_a_process_that_maps_both_words_elsewhere,
 }
 
 CLAUSE(requeueing_to_the_same_word_by_another_mapping_is_refused,
-       "kernel/futex/requeue.c futex_requeue: source and target must differ as words, not only as addresses: EINVAL for "
-       "FUTEX_CMP_REQUEUE_PI and FUTEX_WAIT_REQUEUE_PI",
+       "kernel/futex/requeue.c futex_requeue: source and target must differ as words, not only as addresses: EINVAL "
+       "for FUTEX_CMP_REQUEUE_PI and FUTEX_WAIT_REQUEUE_PI",
        NEEDS_PI)
 {
 	struct twice word = map_twice();

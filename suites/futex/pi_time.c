@@ -53,8 +53,8 @@ CLAUSE(lock_pi2_waits_on_the_realtime_clock_if_told_so,
 }
 
 CLAUSE(lock_pi2_is_a_lock_like_any_other,
-       "futex(2) FUTEX_LOCK_PI2: apart from the clock it is the same as FUTEX_LOCK_PI: it takes a free lock, waits for a "
-       "held one, and detects its own [GLC-5]",
+       "futex(2) FUTEX_LOCK_PI2: apart from the clock it is the same as FUTEX_LOCK_PI: it takes a free lock, waits "
+       "for a held one, and detects its own [GLC-5]",
        NEEDS_LOCK_PI2)
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -101,8 +101,8 @@ CLAUSE(a_deadline_beyond_all_time_is_none,
 }
 
 CLAUSE(lock_refuses_times_that_are_none,
-       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000; even a free lock is not "
-       "taken [GLC-7]",
+       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000; even a free lock is "
+       "not taken [GLC-7]",
        NEEDS_PI)
 {
 	uint32_t word = 0;
@@ -140,8 +140,8 @@ CLAUSE(trylock_and_unlock_ignore_the_timeout,
 }
 
 CLAUSE(a_waiter_that_gives_up_leaves_the_lock_and_the_queue_in_order,
-       "kernel/futex/pi.c futex_lock_pi cleanup: after ETIMEDOUT the owner still owns, the other waiters get the lock, "
-       "and the one that gave up does not [GLC-5]",
+       "kernel/futex/pi.c futex_lock_pi cleanup: after ETIMEDOUT the owner still owns, the other waiters get the "
+       "lock, and the one that gave up does not [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *hasty = actor_thread(), *patient = actor_thread();
@@ -191,8 +191,8 @@ CLAUSE(a_waiter_that_gave_up_may_come_back,
 }
 
 CLAUSE(a_signal_does_not_end_a_lock_call,
-       "kernel/futex/pi.c futex_lock_pi: ERESTARTNOINTR: a handler runs, with SA_RESTART or without, and the call goes "
-       "on by itself until it has the lock [GLC-5]",
+       "kernel/futex/pi.c futex_lock_pi: ERESTARTNOINTR: a handler runs, with SA_RESTART or without, and the call "
+       "goes on by itself until it has the lock [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -216,8 +216,8 @@ CLAUSE(a_signal_does_not_end_a_lock_call,
 }
 
 CLAUSE(a_signal_does_not_move_the_deadline,
-       "kernel/futex/pi.c futex_lock_pi: the call that goes on after a handler keeps its absolute deadline: ETIMEDOUT, "
-       "not before [GLC-5]",
+       "kernel/futex/pi.c futex_lock_pi: the call that goes on after a handler keeps its absolute deadline: "
+       "ETIMEDOUT, not before [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -256,8 +256,8 @@ CLAUSE(stopping_and_continuing_a_waiter_does_not_end_its_call,
 }
 
 CLAUSE(a_deadline_that_comes_with_the_unlock_leaves_no_doubt_about_the_owner,
-       "kernel/futex/pi.c fixup_pi_owner: whether the unlock or the deadline wins, a call that returns 0 owns the lock, "
-       "one that returns ETIMEDOUT does not, and the word agrees [GLC-5]",
+       "kernel/futex/pi.c fixup_pi_owner: whether the unlock or the deadline wins, a call that returns 0 owns the "
+       "lock, one that returns ETIMEDOUT does not, and the word agrees [GLC-5]",
        NEEDS_PI, .commit = "cdf71a10c7b6 futex: Prevent stale futex owner when interrupted/timeout")
 {
 	struct actor *waiter = actor_thread();

@@ -84,8 +84,8 @@ static void check_conditions(struct __test_metadata *_metadata)
 }
 
 CLAUSE(conditions_wait_until_a_moment_of_the_namespaces_clock,
-       "time_namespaces(7): FUTEX_WAIT_REQUEUE_PI counts on the namespace's CLOCK_MONOTONIC, with FUTEX_CLOCK_REALTIME on a "
-       "clock that knows no namespace [GLC-5]",
+       "time_namespaces(7): FUTEX_WAIT_REQUEUE_PI counts on the namespace's CLOCK_MONOTONIC, with "
+       "FUTEX_CLOCK_REALTIME on a clock that knows no namespace [GLC-5]",
        NEEDS_TIME_NS)
 {
 	if (pi_probe() == -ENOSYS)
@@ -105,8 +105,8 @@ static void check_waitv(struct __test_metadata *_metadata)
 }
 
 CLAUSE(waitv_waits_until_a_moment_of_the_namespaces_clock,
-       "time_namespaces(7): futex_waitv counts on the namespace's CLOCK_MONOTONIC, or on CLOCK_REALTIME, which knows no "
-       "namespace",
+       "time_namespaces(7): futex_waitv counts on the namespace's CLOCK_MONOTONIC, or on CLOCK_REALTIME, which knows "
+       "no namespace",
        NEEDS_TIME_NS)
 {
 	if (waitv_probe() == -ENOSYS)
@@ -124,8 +124,8 @@ static void check_futex2(struct __test_metadata *_metadata)
 }
 
 CLAUSE(futex_wait_waits_until_a_moment_of_the_namespaces_clock,
-       "time_namespaces(7): futex_wait counts on the namespace's CLOCK_MONOTONIC, or on CLOCK_REALTIME, which knows no "
-       "namespace",
+       "time_namespaces(7): futex_wait counts on the namespace's CLOCK_MONOTONIC, or on CLOCK_REALTIME, which knows "
+       "no namespace",
        NEEDS_TIME_NS)
 {
 	if (futex2_probe() == -ENOSYS)

@@ -22,8 +22,8 @@ static bool start_waiters(struct actor **waiters, int count, uint32_t *condition
 }
 
 CLAUSE(a_free_lock_goes_to_the_waiter_that_is_woken,
-       "futex(2) FUTEX_CMP_REQUEUE_PI: wakes one waiter, which returns 0 and holds the PI lock; with nobody to follow its "
-       "word is the TID alone [GLC-5]",
+       "futex(2) FUTEX_CMP_REQUEUE_PI: wakes one waiter, which returns 0 and holds the PI lock; with nobody to "
+       "follow its word is the TID alone [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_signal")
 {
 	struct actor *waiter;
@@ -39,8 +39,8 @@ CLAUSE(a_free_lock_goes_to_the_waiter_that_is_woken,
 }
 
 CLAUSE(a_lock_that_others_may_follow_to_is_marked,
-       "kernel/futex/requeue.c futex_proxy_trylock_atomic: if the caller asks for more waiters to be requeued the lock is "
-       "given with FUTEX_WAITERS set, and can be unlocked all the same [GLC-5]",
+       "kernel/futex/requeue.c futex_proxy_trylock_atomic: if the caller asks for more waiters to be requeued the "
+       "lock is given with FUTEX_WAITERS set, and can be unlocked all the same [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *waiter;
@@ -55,8 +55,8 @@ CLAUSE(a_lock_that_others_may_follow_to_is_marked,
 }
 
 CLAUSE(the_first_of_many_gets_a_free_lock_and_the_others_queue_for_it,
-       "futex(2) FUTEX_CMP_REQUEUE_PI: wakes one waiter and moves the others to the PI lock, which goes from one to the "
-       "next by their unlocks; returns how many were woken or moved [GLC-5]",
+       "futex(2) FUTEX_CMP_REQUEUE_PI: wakes one waiter and moves the others to the PI lock, which goes from one to "
+       "the next by their unlocks; returns how many were woken or moved [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_broadcast")
 {
 	struct actor *waiter[4];
@@ -75,8 +75,8 @@ CLAUSE(the_first_of_many_gets_a_free_lock_and_the_others_queue_for_it,
 }
 
 CLAUSE(a_held_lock_wakes_nobody_until_it_is_unlocked,
-       "kernel/futex/requeue.c futex_requeue: while another thread holds the PI lock no waiter is woken; all are moved and "
-       "get it by unlocks [GLC-5]",
+       "kernel/futex/requeue.c futex_requeue: while another thread holds the PI lock no waiter is woken; all are "
+       "moved and get it by unlocks [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_broadcast")
 {
 	struct actor *owner = actor_thread(), *waiter[3];
@@ -134,8 +134,8 @@ CLAUSE(nobody_to_requeue_leaves_the_lock_alone,
 }
 
 CLAUSE(a_changed_condition_moves_nobody,
-       "futex(2) ERRORS EAGAIN: FUTEX_CMP_REQUEUE_PI finds another value than val3 at uaddr: nobody is woken or moved and "
-       "the lock stays [GLC-5]",
+       "futex(2) ERRORS EAGAIN: FUTEX_CMP_REQUEUE_PI finds another value than val3 at uaddr: nobody is woken or "
+       "moved and the lock stays [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_signal")
 {
 	struct actor *waiter;
@@ -163,8 +163,8 @@ CLAUSE(a_wait_for_a_condition_that_has_changed_returns_at_once,
 }
 
 CLAUSE(moved_waiters_and_lockers_stand_in_one_queue,
-       "Documentation/locking/rt-mutex.rst: a moved waiter queues for the lock behind those who came before, and before "
-       "those who come after it [GLC-5]",
+       "Documentation/locking/rt-mutex.rst: a moved waiter queues for the lock behind those who came before, and "
+       "before those who come after it [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *before = actor_thread(), *after = actor_thread(), *moved, *order[3];
@@ -187,8 +187,8 @@ CLAUSE(moved_waiters_and_lockers_stand_in_one_queue,
 }
 
 CLAUSE(the_highest_waiter_is_moved_first,
-       "kernel/futex/core.c __futex_queue: realtime waiters are served first, in the order of their priority, the others "
-       "as they came: so do they get the lock [GLC-5]",
+       "kernel/futex/core.c __futex_queue: realtime waiters are served first, in the order of their priority, the "
+       "others as they came: so do they get the lock [GLC-5]",
        NEEDS_PI, .needs = "cap=sys_nice")
 {
 	static const int priorities[] = { 0, 10, 30, 20 }, order[] = { 2, 3, 1, 0 };
@@ -213,8 +213,8 @@ CLAUSE(the_highest_waiter_is_moved_first,
 }
 
 CLAUSE(a_waiter_gets_the_lock_of_an_owner_that_died,
-       "futex(2) Priority-inheritance futexes: a moved waiter is a waiter like others: it gets the dead owner's lock, and "
-       "FUTEX_OWNER_DIED with its TID [GLC-5]",
+       "futex(2) Priority-inheritance futexes: a moved waiter is a waiter like others: it gets the dead owner's "
+       "lock, and FUTEX_OWNER_DIED with its TID [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *waiter[2];
@@ -232,8 +232,8 @@ CLAUSE(a_waiter_gets_the_lock_of_an_owner_that_died,
 }
 
 CLAUSE(a_killed_waiter_is_out_of_both_queues,
-       "kernel/futex/requeue.c futex_wait_requeue_pi: a waiter that is killed, before or after it was moved, does not get "
-       "the lock and does not keep it from others",
+       "kernel/futex/requeue.c futex_wait_requeue_pi: a waiter that is killed, before or after it was moved, does "
+       "not get the lock and does not keep it from others",
        NEEDS_PI)
 {
 	uint32_t *words = shared_memory(2 * sizeof(*words)), *condition = words, *lock = words + 1;
@@ -293,8 +293,8 @@ static int storm_main(void *arg)
 }
 
 CLAUSE(a_storm_of_conditions_loses_no_waiter,
-       "futex(2) FUTEX_WAIT_REQUEUE_PI: condition variables over it wake someone for every signal and all for a broadcast; "
-       "each returns with the lock [GLC-5]",
+       "futex(2) FUTEX_WAIT_REQUEUE_PI: condition variables over it wake someone for every signal and all for a "
+       "broadcast; each returns with the lock [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_wait")
 {
 	struct thread threads[STORM_WAITERS];

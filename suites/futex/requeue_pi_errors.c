@@ -77,8 +77,8 @@ CLAUSE(condition_and_lock_must_be_two_words,
 }
 
 CLAUSE(a_waiter_moves_to_the_lock_it_named_and_to_no_other,
-       "futex(2) ERRORS EINVAL: FUTEX_CMP_REQUEUE_PI to another futex than the matching FUTEX_WAIT_REQUEUE_PI named, be it "
-       "free or held [GLC-5]",
+       "futex(2) ERRORS EINVAL: FUTEX_CMP_REQUEUE_PI to another futex than the matching FUTEX_WAIT_REQUEUE_PI named, "
+       "be it free or held [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread();
@@ -96,8 +96,8 @@ CLAUSE(a_waiter_moves_to_the_lock_it_named_and_to_no_other,
 }
 
 CLAUSE(the_second_waiter_is_checked_like_the_first,
-       "kernel/futex/requeue.c futex_requeue: of two waiters that named different locks the second is not moved to the "
-       "lock of the first: EINVAL, and it can still be moved to its own",
+       "kernel/futex/requeue.c futex_requeue: of two waiters that named different locks the second is not moved to "
+       "the lock of the first: EINVAL, and it can still be moved to its own",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *second = actor_thread();
@@ -118,8 +118,8 @@ CLAUSE(the_second_waiter_is_checked_like_the_first,
 }
 
 CLAUSE(waiters_of_another_kind_are_not_moved,
-       "futex(2) ERRORS EINVAL: FUTEX_CMP_REQUEUE_PI finds a waiter on uaddr that waits by FUTEX_WAIT, or by FUTEX_LOCK_PI "
-       "[GLC-5]",
+       "futex(2) ERRORS EINVAL: FUTEX_CMP_REQUEUE_PI finds a waiter on uaddr that waits by FUTEX_WAIT, or by "
+       "FUTEX_LOCK_PI [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -180,8 +180,8 @@ CLAUSE(plain_operations_refuse_waiters_that_want_a_lock,
 }
 
 CLAUSE(a_lock_whose_owner_cannot_be_takes_nobody,
-       "futex(2) ERRORS ESRCH: the thread ID at uaddr2 does not exist; EDEADLK: it is the waiter's own; in both cases "
-       "nobody is moved [GLC-5]",
+       "futex(2) ERRORS ESRCH: the thread ID at uaddr2 does not exist; EDEADLK: it is the waiter's own; in both "
+       "cases nobody is moved [GLC-5]",
        NEEDS_PI)
 {
 	struct wait w;
@@ -197,8 +197,8 @@ CLAUSE(a_lock_whose_owner_cannot_be_takes_nobody,
 }
 
 CLAUSE(a_waiter_that_could_not_be_moved_still_hears_a_signal,
-       "kernel/futex/requeue.c futex_requeue_pi_complete: a refused move leaves the waiter as if it had never been tried: "
-       "a signal still reaches it, and the wait still compares anew",
+       "kernel/futex/requeue.c futex_requeue_pi_complete: a refused move leaves the waiter as if it had never been "
+       "tried: a signal still reaches it, and the wait still compares anew",
        NEEDS_PI)
 {
 	struct wait w;
@@ -215,8 +215,8 @@ CLAUSE(a_waiter_that_could_not_be_moved_still_hears_a_signal,
 }
 
 CLAUSE(a_move_that_would_close_a_ring_is_a_deadlock,
-       "futex(2) ERRORS EDEADLK: while requeueing a waiter the kernel detects a deadlock: it is not moved, and all threads "
-       "can go on [GLC-5]",
+       "futex(2) ERRORS EDEADLK: while requeueing a waiter the kernel detects a deadlock: it is not moved, and all "
+       "threads can go on [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -241,8 +241,8 @@ CLAUSE(a_move_that_would_close_a_ring_is_a_deadlock,
 }
 
 CLAUSE(unreachable_words_are_efault,
-       "futex(2) ERRORS EFAULT: uaddr or uaddr2 of FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI does not point into "
-       "memory of the caller, or the lock may not be written",
+       "futex(2) ERRORS EFAULT: uaddr or uaddr2 of FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI does not point "
+       "into memory of the caller, or the lock may not be written",
        NEEDS_PI)
 {
 	static const int flags[] = { 0, FUTEX_PRIVATE_FLAG };
@@ -266,7 +266,8 @@ CLAUSE(unreachable_words_are_efault,
 }
 
 CLAUSE(misaligned_words_are_einval,
-       "futex(2) ERRORS EINVAL: uaddr or uaddr2 of FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI is not four-byte-aligned",
+       "futex(2) ERRORS EINVAL: uaddr or uaddr2 of FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI is not "
+       "four-byte-aligned",
        NEEDS_PI)
 {
 	uint32_t words[4] = { 0 };

@@ -22,8 +22,8 @@ static void check_deadline(struct __test_metadata *_metadata, int op, int clock)
 }
 
 CLAUSE(the_wait_ends_at_a_moment_of_the_monotonic_clock,
-       "futex(2) FUTEX_WAIT_REQUEUE_PI: the timeout is absolute, by default on CLOCK_MONOTONIC: ETIMEDOUT, not before it "
-       "[GLC-5]",
+       "futex(2) FUTEX_WAIT_REQUEUE_PI: the timeout is absolute, by default on CLOCK_MONOTONIC: ETIMEDOUT, not "
+       "before it [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_clockwait")
 {
 	check_deadline(_metadata, FUTEX_WAIT_REQUEUE_PI_PRIVATE, CLOCK_MONOTONIC);
@@ -31,8 +31,8 @@ CLAUSE(the_wait_ends_at_a_moment_of_the_monotonic_clock,
 }
 
 CLAUSE(the_wait_ends_at_a_moment_of_the_realtime_clock_if_told_so,
-       "futex(2) FUTEX_CLOCK_REALTIME: with it the timeout of FUTEX_WAIT_REQUEUE_PI is measured against CLOCK_REALTIME "
-       "[GLC-5]",
+       "futex(2) FUTEX_CLOCK_REALTIME: with it the timeout of FUTEX_WAIT_REQUEUE_PI is measured against "
+       "CLOCK_REALTIME [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_timedwait")
 {
 	check_deadline(_metadata, FUTEX_WAIT_REQUEUE_PI_PRIVATE | FUTEX_CLOCK_REALTIME, CLOCK_REALTIME);
@@ -60,8 +60,8 @@ CLAUSE(a_wait_that_timed_out_is_no_longer_queued,
 }
 
 CLAUSE(a_deadline_counts_while_the_waiter_queues_for_the_lock,
-       "kernel/futex/requeue.c futex_wait_requeue_pi [7]: a waiter that was moved and does not get the lock in time returns "
-       "ETIMEDOUT, not before, and the lock stays with its owner [GLC-5]",
+       "kernel/futex/requeue.c futex_wait_requeue_pi [7]: a waiter that was moved and does not get the lock in time "
+       "returns ETIMEDOUT, not before, and the lock stays with its owner [GLC-5]",
        NEEDS_PI)
 {
 	struct actor *owner = actor_thread(), *hasty = actor_thread(), *patient = actor_thread();
@@ -106,8 +106,8 @@ CLAUSE(a_deadline_beyond_all_time_is_none,
 }
 
 CLAUSE(the_wait_refuses_times_that_are_none,
-       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000 in FUTEX_WAIT_REQUEUE_PI, even "
-       "when it would not wait; EFAULT for a timeout that cannot be read [GLC-7]",
+       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000 in "
+       "FUTEX_WAIT_REQUEUE_PI, even when it would not wait; EFAULT for a timeout that cannot be read [GLC-7]",
        NEEDS_PI)
 {
 	uint32_t condition = 0, lock = 0;
@@ -120,8 +120,8 @@ CLAUSE(the_wait_refuses_times_that_are_none,
 }
 
 CLAUSE(a_signal_before_the_move_does_not_end_the_wait,
-       "kernel/futex/requeue.c futex_wait_requeue_pi [3]: ERESTARTNOINTR: a handler runs, with SA_RESTART or without, and "
-       "the wait goes on, to be moved as ever [GLC-5]",
+       "kernel/futex/requeue.c futex_wait_requeue_pi [3]: ERESTARTNOINTR: a handler runs, with SA_RESTART or "
+       "without, and the wait goes on, to be moved as ever [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_wait")
 {
 	struct actor *waiter = actor_thread();
@@ -144,8 +144,8 @@ CLAUSE(a_signal_before_the_move_does_not_end_the_wait,
 }
 
 CLAUSE(a_signal_before_the_move_lets_the_condition_be_compared_again,
-       "kernel/futex/requeue.c futex_wait_requeue_pi [3]: the wait that goes on after a handler compares its word anew: "
-       "EAGAIN if it has changed, without the lock",
+       "kernel/futex/requeue.c futex_wait_requeue_pi [3]: the wait that goes on after a handler compares its word "
+       "anew: EAGAIN if it has changed, without the lock",
        NEEDS_PI)
 {
 	struct actor *waiter = actor_thread();
@@ -162,8 +162,8 @@ CLAUSE(a_signal_before_the_move_lets_the_condition_be_compared_again,
 }
 
 CLAUSE(a_signal_after_the_move_is_eagain_without_the_lock,
-       "kernel/futex/requeue.c futex_wait_requeue_pi [6]: a moved waiter that a signal interrupts returns EAGAIN after the "
-       "handler, does not own the lock, and is out of its queue [GLC-5]",
+       "kernel/futex/requeue.c futex_wait_requeue_pi [6]: a moved waiter that a signal interrupts returns EAGAIN "
+       "after the handler, does not own the lock, and is out of its queue [GLC-5]",
        NEEDS_PI, .needed_by = "glibc:pthread_cond_wait")
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();

@@ -27,8 +27,8 @@ static const struct got nothing = { (struct robust_list_head *)0x5a5a5a5aL, 0x5a
 } while (0)
 
 CLAUSE(a_thread_gets_the_head_it_has_set,
-       "get_robust_list(2): pid 0 names the calling thread: its head as it was set, whatever it points to, and the size of "
-       "a head [GLC-4] [incident 30]",
+       "get_robust_list(2): pid 0 names the calling thread: its head as it was set, whatever it points to, and the "
+       "size of a head [GLC-4] [incident 30]",
        .needed_by = "glibc:pthread_create musl:pthread_mutexattr_setrobust")
 {
 	struct actor *a = actor_thread();
@@ -48,8 +48,8 @@ CLAUSE(a_thread_gets_the_head_it_has_set,
 }
 
 CLAUSE(a_head_is_three_words,
-       "Documentation/locking/robust-futex-ABI.rst: the head consists of three words of the ABI; no other size is taken, "
-       "and the head that was set before stays [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst: the head consists of three words of the ABI; no other size is "
+       "taken, and the head that was set before stays [GLC-4]",
        .needed_by = "glibc:pthread_create")
 {
 	static const size_t sizes[] = { 0, 1, 4, 8, 3 * sizeof(long) - 1, 3 * sizeof(long) + 1, 6 * sizeof(long),
@@ -91,7 +91,8 @@ CLAUSE(each_thread_has_a_head_of_its_own,
 }
 
 CLAUSE(a_process_may_ask_for_the_head_of_its_child,
-       "get_robust_list(2): who may read the other process (ptrace(2) PTRACE_MODE_READ_REALCREDS) may ask for its head")
+       "get_robust_list(2): who may read the other process (ptrace(2) PTRACE_MODE_READ_REALCREDS) may ask for its "
+       "head")
 {
 	struct robust_list_head *head = shared_memory(sizeof(*head));
 	struct actor *child = actor_process();
@@ -189,8 +190,8 @@ CLAUSE(a_new_process_has_no_head,
 }
 
 CLAUSE(a_head_that_was_taken_back_is_not_walked,
-       "set_robust_list(2): the list registered last counts, and NULL is none: the words of lists given up before stay at "
-       "the thread's death",
+       "set_robust_list(2): the list registered last counts, and NULL is none: the words of lists given up before "
+       "stay at the thread's death",
        .needed_by = "musl:pthread_exit")
 {
 	struct robust_list_head heads[2];

@@ -91,24 +91,24 @@ static bool by_fault(struct actor *a)
 }
 
 CLAUSE(the_end_of_a_process_releases_its_locks,
-       "Documentation/locking/robust-futexes.rst: exit_group(2) with a lock in shared memory wakes the waiter in another "
-       "process [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: exit_group(2) with a lock in shared memory wakes the waiter in "
+       "another process [GLC-4]",
        .needed_by = "glibc:pthread_mutexattr_setrobust")
 {
 	check_process(_metadata, by_exit_group);
 }
 
 CLAUSE(sigkill_releases_the_locks_of_a_process,
-       "Documentation/locking/robust-futexes.rst: a process that is kill -9-ed while it holds a lock in shared memory wakes "
-       "the waiter in another process [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: a process that is kill -9-ed while it holds a lock in shared "
+       "memory wakes the waiter in another process [GLC-4]",
        .needed_by = "glibc:pthread_mutexattr_setrobust")
 {
 	check_process(_metadata, is_killed);
 }
 
 CLAUSE(a_fatal_signal_releases_the_locks_of_a_process,
-       "Documentation/locking/robust-futexes.rst: a process that a signal or a fault ends while it holds a lock wakes the "
-       "waiter in another process [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: a process that a signal or a fault ends while it holds a lock "
+       "wakes the waiter in another process [GLC-4]",
        .needed_by = "glibc:pthread_mutexattr_setrobust")
 {
 	check_process(_metadata, by_signal);
@@ -116,8 +116,8 @@ CLAUSE(a_fatal_signal_releases_the_locks_of_a_process,
 }
 
 CLAUSE(execve_releases_the_locks_of_a_process,
-       "get_robust_list(2) NOTES: the waiter is notified also when the owner performs an execve(2), and not only when the "
-       "new program ends [GLC-4]",
+       "get_robust_list(2) NOTES: the waiter is notified also when the owner performs an execve(2), and not only "
+       "when the new program ends [GLC-4]",
        .needed_by = "glibc:pthread_mutexattr_setrobust")
 {
 	struct stage *s = shared_memory(sizeof(*s));
@@ -187,8 +187,8 @@ static void check_threads(struct __test_metadata *_metadata, enum death death)
 }
 
 CLAUSE(the_locks_of_all_threads_of_a_process_are_released,
-       "Documentation/locking/robust-futex-ABI.rst: each thread has its own list: exit_group(2) and SIGKILL mark and wake "
-       "for every thread of the process [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst: each thread has its own list: exit_group(2) and SIGKILL mark and "
+       "wake for every thread of the process [GLC-4]",
        .needed_by = "glibc:pthread_mutexattr_setrobust")
 {
 	check_threads(_metadata, BY_EXIT_GROUP);
@@ -196,8 +196,8 @@ CLAUSE(the_locks_of_all_threads_of_a_process_are_released,
 }
 
 CLAUSE(execve_releases_the_locks_of_the_other_threads_too,
-       "execve(2): all threads other than the calling one are destroyed: their locks are released like the caller's, while "
-       "the process lives on [GLC-4]")
+       "execve(2): all threads other than the calling one are destroyed: their locks are released like the caller's, "
+       "while the process lives on [GLC-4]")
 {
 	check_threads(_metadata, BY_EXEC);
 }
@@ -229,8 +229,8 @@ static void leader_main(struct stage *s)
 }
 
 CLAUSE(the_end_of_the_leader_releases_its_locks_and_no_others,
-       "Documentation/locking/robust-futexes.rst: the first thread's exit(2) releases what it owns at once, although the "
-       "process lives on in its other threads, which keep theirs [GLC-4]")
+       "Documentation/locking/robust-futexes.rst: the first thread's exit(2) releases what it owns at once, although "
+       "the process lives on in its other threads, which keep theirs [GLC-4]")
 {
 	struct stage *s = shared_memory(sizeof(*s));
 	int status = 0;
@@ -249,8 +249,8 @@ CLAUSE(the_end_of_the_leader_releases_its_locks_and_no_others,
 }
 
 CLAUSE(a_waiter_at_another_address_is_woken,
-       "Documentation/locking/robust-futex-ABI.rst: the wake of the dead owner's word is that of a shared futex: it reaches "
-       "a process that has mapped it elsewhere [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst: the wake of the dead owner's word is that of a shared futex: it "
+       "reaches a process that has mapped it elsewhere [GLC-4]",
        .needed_by = "glibc:pthread_mutexattr_setpshared")
 {
 	int fd = raw_syscall(__NR_memfd_create, "lock", 0);
@@ -273,8 +273,8 @@ CLAUSE(a_waiter_at_another_address_is_woken,
 }
 
 CLAUSE(an_owner_that_is_killed_in_a_system_call_releases_its_locks,
-       "Documentation/locking/robust-futexes.rst: a thread that is blocked in a system call when its process is killed "
-       "releases what it owns as others do [GLC-4]")
+       "Documentation/locking/robust-futexes.rst: a thread that is blocked in a system call when its process is "
+       "killed releases what it owns as others do [GLC-4]")
 {
 	struct stage *s = shared_memory(sizeof(*s));
 	uint32_t *word = shared_memory(sizeof(*word));

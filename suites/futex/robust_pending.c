@@ -52,8 +52,8 @@ CLAUSE(a_lock_that_was_taken_and_not_yet_listed_is_released,
 }
 
 CLAUSE(a_waiter_for_a_lock_that_is_not_yet_listed_is_woken,
-       "Documentation/locking/robust-futexes.rst: the lock of list_op_pending that the dead thread owns wakes one waiter, "
-       "like a listed one [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: the lock of list_op_pending that the dead thread owns wakes one "
+       "waiter, like a listed one [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct actor *first, *second;
@@ -71,8 +71,8 @@ CLAUSE(a_waiter_for_a_lock_that_is_not_yet_listed_is_woken,
 }
 
 CLAUSE(an_operation_pending_before_the_lock_is_taken_writes_nothing,
-       "Documentation/locking/robust-futexes.rst: list_op_pending is set before the lock is taken: if the thread dies then, "
-       "the word, free or another's, stays [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: list_op_pending is set before the lock is taken: if the thread "
+       "dies then, the word, free or another's, stays [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	uint32_t values[] = { 0, FUTEX_WAITERS, FUTEX_OWNER_DIED, FUTEX_OWNER_DIED | FUTEX_WAITERS, GETTID(),
@@ -89,8 +89,8 @@ CLAUSE(an_operation_pending_before_the_lock_is_taken_writes_nothing,
 }
 
 CLAUSE(a_waiter_whose_wake_the_dead_owes_is_woken,
-       "kernel/futex/core.c handle_futex_death 1.: a thread that dies after it unlocked the word and before it could wake "
-       "wakes one waiter all the same, and does not mark the word [GLC-4] [incident 31]",
+       "kernel/futex/core.c handle_futex_death 1.: a thread that dies after it unlocked the word and before it could "
+       "wake wakes one waiter all the same, and does not mark the word [GLC-4] [incident 31]",
        .commit = "ca16d5bee598 futex: Prevent robust futex exit race",
        .needed_by = "glibc:pthread_mutex_unlock musl:pthread_mutex_unlock")
 {
@@ -113,8 +113,8 @@ CLAUSE(a_waiter_whose_wake_the_dead_owes_is_woken,
 }
 
 CLAUSE(a_lock_that_another_holds_with_waiters_wakes_nobody,
-       "kernel/futex/core.c handle_futex_death: state C: a pending operation on a lock that another thread owns, with "
-       "FUTEX_WAITERS set, needs no wake: its owner will wake")
+       "kernel/futex/core.c handle_futex_death: state C: a pending operation on a lock that another thread owns, "
+       "with FUTEX_WAITERS set, needs no wake: its owner will wake")
 {
 	struct actor *waiter;
 	struct dying d;
@@ -129,8 +129,8 @@ CLAUSE(a_lock_that_another_holds_with_waiters_wakes_nobody,
 }
 
 CLAUSE(a_lock_that_another_has_taken_unmarked_wakes_a_waiter,
-       "kernel/futex/core.c handle_futex_death: state B: the woken thread dies while another has taken the lock without "
-       "FUTEX_WAITERS: the next waiter is woken, to mark it; the word stays [GLC-4]",
+       "kernel/futex/core.c handle_futex_death: state B: the woken thread dies while another has taken the lock "
+       "without FUTEX_WAITERS: the next waiter is woken, to mark it; the word stays [GLC-4]",
        .since = KERNEL(7, 2))
 {
 	struct actor *first, *second;
@@ -148,8 +148,8 @@ CLAUSE(a_lock_that_another_has_taken_unmarked_wakes_a_waiter,
 }
 
 CLAUSE(a_pending_pi_operation_wakes_nobody,
-       "kernel/futex/core.c handle_futex_death: the additional wake is for locks that are not PI: with the lowest bit of "
-       "list_op_pending set a free word wakes nobody, and an owned one is marked",
+       "kernel/futex/core.c handle_futex_death: the additional wake is for locks that are not PI: with the lowest "
+       "bit of list_op_pending set a free word wakes nobody, and an owned one is marked",
        .config = "FUTEX_PI", .probe = pi_probe)
 {
 	struct actor *waiter;
@@ -172,8 +172,8 @@ CLAUSE(a_pending_pi_operation_wakes_nobody,
 }
 
 CLAUSE(a_pending_lock_that_is_listed_already_wakes_once,
-       "kernel/futex/core.c exit_robust_list: a pending lock might already be on the list: it is not processed twice, and "
-       "one waiter is woken [GLC-4]",
+       "kernel/futex/core.c exit_robust_list: a pending lock might already be on the list: it is not processed "
+       "twice, and one waiter is woken [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct actor *first, *second;
@@ -193,8 +193,8 @@ CLAUSE(a_pending_lock_that_is_listed_already_wakes_once,
 }
 
 CLAUSE(a_listed_lock_that_is_not_pending_wakes_nobody_when_it_is_free,
-       "kernel/futex/core.c handle_futex_death: a free word of the list, with no operation pending, is not the dead thread's "
-       "business: nobody is woken")
+       "kernel/futex/core.c handle_futex_death: a free word of the list, with no operation pending, is not the dead "
+       "thread's business: nobody is woken")
 {
 	struct actor *waiter;
 	struct dying d;
@@ -209,8 +209,8 @@ CLAUSE(a_listed_lock_that_is_not_pending_wakes_nobody_when_it_is_free,
 }
 
 CLAUSE(the_list_and_the_pending_operation_are_both_handled,
-       "Documentation/locking/robust-futex-ABI.rst: on exit the kernel considers the address in list_op_pending and each "
-       "word found by walking the list [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst: on exit the kernel considers the address in list_op_pending and "
+       "each word found by walking the list [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct dying d;
@@ -226,8 +226,8 @@ CLAUSE(the_list_and_the_pending_operation_are_both_handled,
 }
 
 CLAUSE(a_pending_operation_on_nothing_does_not_keep_a_thread_from_ending,
-       "Documentation/locking/robust-futex-ABI.rst: an invalid address in list_op_pending is passed over silently; the list "
-       "has been handled before it")
+       "Documentation/locking/robust-futex-ABI.rst: an invalid address in list_op_pending is passed over silently; "
+       "the list has been handled before it")
 {
 	void *nowhere[] = { forbidden_page(), unmapped_page(), (void *)-4096L, (void *)2 };
 
@@ -244,8 +244,8 @@ CLAUSE(a_pending_operation_on_nothing_does_not_keep_a_thread_from_ending,
 }
 
 CLAUSE(a_pending_pi_lock_goes_to_its_waiter,
-       "kernel/futex/core.c futex_cleanup: a PI lock that was taken and not yet listed is marked through list_op_pending, and "
-       "goes to its waiter with FUTEX_OWNER_DIED [GLC-4] [GLC-5]",
+       "kernel/futex/core.c futex_cleanup: a PI lock that was taken and not yet listed is marked through "
+       "list_op_pending, and goes to its waiter with FUTEX_OWNER_DIED [GLC-4] [GLC-5]",
        .config = "FUTEX_PI", .probe = pi_probe, .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct actor *waiter = actor_thread();
@@ -315,8 +315,8 @@ static int heir_main(void *arg)
 }
 
 CLAUSE(a_process_killed_anywhere_in_lock_and_unlock_leaves_no_waiter_behind,
-       "Documentation/locking/robust-futexes.rst: wherever between locking, listing, unlisting, unlocking and waking the "
-       "owner is killed, a waiter gets the lock [GLC-4] [incident 31]",
+       "Documentation/locking/robust-futexes.rst: wherever between locking, listing, unlisting, unlocking and waking "
+       "the owner is killed, a waiter gets the lock [GLC-4] [incident 31]",
        .commit = "ca16d5bee598 futex: Prevent robust futex exit race", .needed_by = "glibc:pthread_mutex_lock")
 {
 	for (int i = 0; i < 12; i++) {

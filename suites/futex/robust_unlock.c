@@ -24,8 +24,8 @@ static long robust_unlock_probe(void)
 static const int flags[] = { FUTEX_PRIVATE_FLAG, 0 };
 
 CLAUSE(the_word_is_unlocked_the_pointer_cleared_and_a_waiter_woken,
-       "Documentation/locking/robust-futex-ABI.rst Robust release: FUTEX_WAKE with FUTEX_ROBUST_UNLOCK sets the word to zero, "
-       "clears list_op_pending, and goes on with the normal wake [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst Robust release: FUTEX_WAKE with FUTEX_ROBUST_UNLOCK sets the word "
+       "to zero, clears list_op_pending, and goes on with the normal wake [GLC-4]",
        NEEDS_ROBUST_UNLOCK)
 {
 	FOR_EACH(f, flags) {
@@ -47,8 +47,8 @@ CLAUSE(the_word_is_unlocked_the_pointer_cleared_and_a_waiter_woken,
 }
 
 CLAUSE(without_a_waiter_the_word_is_unlocked_all_the_same,
-       "Documentation/locking/robust-futex-ABI.rst Robust release: with nobody to wake the word becomes zero, the pointer is "
-       "cleared, and the call returns 0",
+       "Documentation/locking/robust-futex-ABI.rst Robust release: with nobody to wake the word becomes zero, the "
+       "pointer is cleared, and the call returns 0",
        NEEDS_ROBUST_UNLOCK)
 {
 	FOR_EACH(f, flags) {
@@ -62,8 +62,8 @@ CLAUSE(without_a_waiter_the_word_is_unlocked_all_the_same,
 }
 
 CLAUSE(a_mask_chooses_whom_the_unlock_wakes,
-       "Documentation/locking/robust-futex-ABI.rst Robust release: FUTEX_WAKE_BITSET takes FUTEX_ROBUST_UNLOCK too; a mask of "
-       "0 is EINVAL before anything is written",
+       "Documentation/locking/robust-futex-ABI.rst Robust release: FUTEX_WAKE_BITSET takes FUTEX_ROBUST_UNLOCK too; "
+       "a mask of 0 is EINVAL before anything is written",
        NEEDS_ROBUST_UNLOCK)
 {
 	struct actor *a = actor_thread();
@@ -83,8 +83,8 @@ CLAUSE(a_mask_chooses_whom_the_unlock_wakes,
 }
 
 CLAUSE(a_pi_lock_is_handed_over_and_the_pointer_cleared,
-       "Documentation/locking/robust-futex-ABI.rst Robust release: FUTEX_UNLOCK_PI takes FUTEX_ROBUST_UNLOCK: the lock goes to "
-       "the waiter as ever; where the unlock fails the pointer stays [GLC-4] [GLC-5]",
+       "Documentation/locking/robust-futex-ABI.rst Robust release: FUTEX_UNLOCK_PI takes FUTEX_ROBUST_UNLOCK: the "
+       "lock goes to the waiter as ever; where the unlock fails the pointer stays [GLC-4] [GLC-5]",
        NEEDS_ROBUST_UNLOCK)
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();
@@ -105,8 +105,8 @@ CLAUSE(a_pi_lock_is_handed_over_and_the_pointer_cleared,
 }
 
 CLAUSE(the_32_bit_flag_clears_32_bits,
-       "include/uapi/linux/futex.h FUTEX_ROBUST_LIST32: the pointer to clear is 32 bits wide: what stands behind it is not "
-       "touched; a pointer of the ABI's own width is cleared whole",
+       "include/uapi/linux/futex.h FUTEX_ROBUST_LIST32: the pointer to clear is 32 bits wide: what stands behind it "
+       "is not touched; a pointer of the ABI's own width is cleared whole",
        NEEDS_ROBUST_UNLOCK)
 {
 	uint32_t pending[4] = { 1, 2, 3, 4 }, word = 5;
@@ -123,8 +123,8 @@ CLAUSE(the_32_bit_flag_clears_32_bits,
 }
 
 CLAUSE(other_operations_do_not_know_the_flag,
-       "kernel/futex/syscalls.c do_futex: FUTEX_ROBUST_UNLOCK with another operation than FUTEX_WAKE, FUTEX_WAKE_BITSET and "
-       "FUTEX_UNLOCK_PI is ENOSYS, and nothing is written",
+       "kernel/futex/syscalls.c do_futex: FUTEX_ROBUST_UNLOCK with another operation than FUTEX_WAKE, "
+       "FUTEX_WAKE_BITSET and FUTEX_UNLOCK_PI is ENOSYS, and nothing is written",
        NEEDS_ROBUST_UNLOCK)
 {
 	static const int ops[] = { FUTEX_WAIT, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_LOCK_PI, FUTEX_TRYLOCK_PI,
@@ -140,8 +140,8 @@ CLAUSE(other_operations_do_not_know_the_flag,
 }
 
 CLAUSE(what_cannot_be_written_is_efault_and_what_is_misaligned_einval,
-       "futex(2) ERRORS EFAULT, EINVAL: the word or the pointer to clear is not in memory of the caller, or the word is not "
-       "aligned: then the pointer stays",
+       "futex(2) ERRORS EFAULT, EINVAL: the word or the pointer to clear is not in memory of the caller, or the word "
+       "is not aligned: then the pointer stays",
        NEEDS_ROBUST_UNLOCK)
 {
 	uint32_t *readable = shared_memory(page_size()), words[2] = { 5, 5 };
@@ -164,8 +164,8 @@ CLAUSE(what_cannot_be_written_is_efault_and_what_is_misaligned_einval,
 }
 
 CLAUSE(a_thread_that_dies_after_the_unlock_owes_nothing,
-       "Documentation/locking/robust-futex-ABI.rst Robust release: when the call has returned the kernel will not look at the "
-       "lock any more, be the memory another's by then [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst Robust release: when the call has returned the kernel will not "
+       "look at the lock any more, be the memory another's by then [GLC-4]",
        NEEDS_ROBUST_UNLOCK)
 {
 	struct actor *owner = actor_thread(), *waiter = actor_thread();

@@ -39,8 +39,8 @@ static struct robust_lock *lock_at_the_wall(struct robust_lock *pages)
 }
 
 CLAUSE(every_entry_of_a_long_list_is_handled,
-       "Documentation/locking/robust-futexes.rst: the kernel walks the list and marks all locks that are owned by the dead "
-       "thread [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: the kernel walks the list and marks all locks that are owned by "
+       "the dead thread [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct robust_lock *locks = shared_memory(1000 * sizeof(*locks));
@@ -75,8 +75,8 @@ CLAUSE(no_more_entries_are_handled_than_the_limit,
 }
 
 CLAUSE(the_pending_operation_is_handled_beyond_the_limit,
-       "kernel/futex/core.c exit_robust_list: the limit ends the walk and not the clean-up: list_op_pending is handled "
-       "after a list that is too long [GLC-4]")
+       "kernel/futex/core.c exit_robust_list: the limit ends the walk and not the clean-up: list_op_pending is "
+       "handled after a list that is too long [GLC-4]")
 {
 	struct robust_lock *locks = shared_memory((LIMIT + 2) * sizeof(*locks)), pending = { .word = 0 };
 	struct actor *owner = actor_thread();
@@ -93,8 +93,8 @@ CLAUSE(the_pending_operation_is_handled_beyond_the_limit,
 }
 
 CLAUSE(a_circular_list_ends,
-       "include/uapi/linux/futex.h ROBUST_LIST_LIMIT: protects against a deliberately circular list: the thread ends, its "
-       "locks are marked, the pending one too")
+       "include/uapi/linux/futex.h ROBUST_LIST_LIMIT: protects against a deliberately circular list: the thread "
+       "ends, its locks are marked, the pending one too")
 {
 	for (int size = 1; size <= 3; size++) {
 		struct robust_lock locks[3] = { { .word = 0 } }, pending = { .word = 0 };
@@ -114,8 +114,8 @@ CLAUSE(a_circular_list_ends,
 }
 
 CLAUSE(an_empty_list_is_none,
-       "Documentation/locking/robust-futex-ABI.rst: a head that points to itself is an empty list: nothing is written, and "
-       "the pending operation is still handled")
+       "Documentation/locking/robust-futex-ABI.rst: a head that points to itself is an empty list: nothing is "
+       "written, and the pending operation is still handled")
 {
 	struct actor *owner = actor_thread();
 	struct robust_lock pending = { .word = 0 };
@@ -157,8 +157,8 @@ CLAUSE(the_word_may_lie_before_the_entry_or_behind_it,
 }
 
 CLAUSE(a_misaligned_word_ends_the_walk,
-       "kernel/futex/core.c handle_futex_death: the word must be 32-bit aligned: one that is not stays, and the walk ends "
-       "there: what came before is marked",
+       "kernel/futex/core.c handle_futex_death: the word must be 32-bit aligned: one that is not stays, and the walk "
+       "ends there: what came before is marked",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct robust_lock locks[3] = { { .word = 0 } }, *crooked = (struct robust_lock *)((char *)&locks[1] + 2);
@@ -178,8 +178,8 @@ CLAUSE(a_misaligned_word_ends_the_walk,
 }
 
 CLAUSE(an_unreadable_word_ends_the_walk,
-       "Documentation/locking/robust-futex-ABI.rst: the kernel silently stops scanning where the word is not at a valid "
-       "address; what came before is marked, and the thread ends as ever")
+       "Documentation/locking/robust-futex-ABI.rst: the kernel silently stops scanning where the word is not at a "
+       "valid address; what came before is marked, and the thread ends as ever")
 {
 	struct robust_lock *locks = locks_before_a_wall(PROT_NONE), *torn = lock_at_the_wall(locks);
 	struct actor *owner = actor_thread();
@@ -196,8 +196,8 @@ CLAUSE(an_unreadable_word_ends_the_walk,
 }
 
 CLAUSE(a_word_that_cannot_be_written_stays_and_ends_the_walk,
-       "kernel/futex/core.c handle_futex_death: a word of the dead in read-only memory is given up: the lock stays locked, "
-       "and the thread ends as ever")
+       "kernel/futex/core.c handle_futex_death: a word of the dead in read-only memory is given up: the lock stays "
+       "locked, and the thread ends as ever")
 {
 	struct robust_lock *locks = locks_before_a_wall(PROT_READ | PROT_WRITE), *torn = lock_at_the_wall(locks);
 	struct actor *owner = actor_thread();
@@ -216,8 +216,8 @@ CLAUSE(a_word_that_cannot_be_written_stays_and_ends_the_walk,
 }
 
 CLAUSE(a_read_only_word_of_another_owner_is_passed_over,
-       "Documentation/locking/robust-futex-ABI.rst: a word with another TID is only read: in read-only memory it does not "
-       "end the walk")
+       "Documentation/locking/robust-futex-ABI.rst: a word with another TID is only read: in read-only memory it "
+       "does not end the walk")
 {
 	struct robust_lock *locks = locks_before_a_wall(PROT_READ | PROT_WRITE), *torn = lock_at_the_wall(locks);
 	struct actor *owner = actor_thread();
@@ -236,8 +236,8 @@ CLAUSE(a_read_only_word_of_another_owner_is_passed_over,
 }
 
 CLAUSE(a_pointer_into_nowhere_ends_the_walk,
-       "Documentation/locking/robust-futex-ABI.rst: the kernel silently stops scanning where a linked list pointer is not "
-       "valid; what came before is marked, and the thread ends as ever")
+       "Documentation/locking/robust-futex-ABI.rst: the kernel silently stops scanning where a linked list pointer "
+       "is not valid; what came before is marked, and the thread ends as ever")
 {
 	void *nowhere[] = { NULL, forbidden_page(), unmapped_page(), (void *)-4096L };
 
@@ -257,8 +257,8 @@ CLAUSE(a_pointer_into_nowhere_ends_the_walk,
 }
 
 CLAUSE(an_entry_whose_pointer_cannot_be_read_is_the_last,
-       "kernel/futex/core.c exit_robust_list: an entry whose pointer to the next is unreadable still has its own word "
-       "handled, then the walk ends")
+       "kernel/futex/core.c exit_robust_list: an entry whose pointer to the next is unreadable still has its own "
+       "word handled, then the walk ends")
 {
 	char *pages = shared_memory(2 * page_size());
 	struct robust_list *entry = (struct robust_list *)pages;
@@ -275,8 +275,8 @@ CLAUSE(an_entry_whose_pointer_cannot_be_read_is_the_last,
 }
 
 CLAUSE(a_head_that_cannot_be_read_does_not_keep_a_process_from_ending,
-       "Documentation/locking/robust-futex-ABI.rst: the kernel silently stops if the head is not at a valid address: thread "
-       "and process end with their own status")
+       "Documentation/locking/robust-futex-ABI.rst: the kernel silently stops if the head is not at a valid address: "
+       "thread and process end with their own status")
 {
 	char *pages = shared_memory(2 * page_size());
 	void *heads[] = { forbidden_page(), unmapped_page(), (void *)1, (void *)-4096L, pages + page_size() - sizeof(long),
@@ -295,8 +295,8 @@ CLAUSE(a_head_that_cannot_be_read_does_not_keep_a_process_from_ending,
 }
 
 CLAUSE(a_word_in_a_page_shared_by_fork_is_written_in_the_owners_copy,
-       "kernel/futex/core.c handle_futex_death: a word whose page is copy-on-write is faulted in and marked; a child's copy "
-       "keeps what it had")
+       "kernel/futex/core.c handle_futex_death: a word whose page is copy-on-write is faulted in and marked; a "
+       "child's copy keeps what it had")
 {
 	struct robust_lock *lock = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct actor *owner = actor_thread(), *copy;

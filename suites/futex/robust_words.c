@@ -35,8 +35,8 @@ static struct actor *waits_for(struct __test_metadata *_metadata, uint32_t *word
 }
 
 CLAUSE(a_word_of_the_dead_keeps_the_waiters_bit_and_loses_its_tid,
-       "kernel/futex/core.c handle_futex_death: the word of a dead owner becomes FUTEX_OWNER_DIED, with FUTEX_WAITERS if it "
-       "was set, and a TID of 0 [GLC-4] [incident 29]",
+       "kernel/futex/core.c handle_futex_death: the word of a dead owner becomes FUTEX_OWNER_DIED, with "
+       "FUTEX_WAITERS if it was set, and a TID of 0 [GLC-4] [incident 29]",
        .needed_by = "glibc:pthread_mutex_lock musl:pthread_mutex_lock")
 {
 	struct robust_list_head head;
@@ -53,8 +53,8 @@ CLAUSE(a_word_of_the_dead_keeps_the_waiters_bit_and_loses_its_tid,
 }
 
 CLAUSE(words_of_others_and_of_nobody_stay_and_the_walk_goes_on,
-       "Documentation/locking/robust-futex-ABI.rst: with an entry whose word does not have the exiting thread's TID the "
-       "kernel does nothing, and goes on to the next [GLC-4]",
+       "Documentation/locking/robust-futex-ABI.rst: with an entry whose word does not have the exiting thread's TID "
+       "the kernel does nothing, and goes on to the next [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct robust_list_head head;
@@ -74,8 +74,8 @@ CLAUSE(words_of_others_and_of_nobody_stay_and_the_walk_goes_on,
 }
 
 CLAUSE(what_is_not_on_the_list_stays,
-       "Documentation/locking/robust-futex-ABI.rst: improperly listed locks will not be cleaned up on exit: the kernel "
-       "writes no word that the list does not lead to")
+       "Documentation/locking/robust-futex-ABI.rst: improperly listed locks will not be cleaned up on exit: the "
+       "kernel writes no word that the list does not lead to")
 {
 	struct robust_list_head head;
 	struct robust_lock locks[3] = { { .word = 0 } };
@@ -97,7 +97,8 @@ CLAUSE(what_is_not_on_the_list_stays,
 }
 
 CLAUSE(one_waiter_is_woken_and_the_others_sleep_on,
-       "Documentation/locking/robust-futexes.rst: the kernel wakes up one waiter of each lock of the dead thread [GLC-4]",
+       "Documentation/locking/robust-futexes.rst: the kernel wakes up one waiter of each lock of the dead thread "
+       "[GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct actor *first, *others[2];
@@ -115,8 +116,8 @@ CLAUSE(one_waiter_is_woken_and_the_others_sleep_on,
 }
 
 CLAUSE(a_waiter_of_every_lock_is_woken,
-       "Documentation/locking/robust-futexes.rst: the kernel walks the whole list: each lock of the dead thread that has a "
-       "waiter wakes one [GLC-4]")
+       "Documentation/locking/robust-futexes.rst: the kernel walks the whole list: each lock of the dead thread that "
+       "has a waiter wakes one [GLC-4]")
 {
 	struct robust_list_head head;
 	struct robust_lock locks[5] = { { .word = 0 } };
@@ -136,8 +137,8 @@ CLAUSE(a_waiter_of_every_lock_is_woken,
 }
 
 CLAUSE(a_lock_that_died_before_wakes_again,
-       "kernel/futex/core.c handle_futex_death: FUTEX_OWNER_DIED in the dead owner's word already, as after a death in a "
-       "death, does not keep a waiter from being woken [GLC-4]")
+       "kernel/futex/core.c handle_futex_death: FUTEX_OWNER_DIED in the dead owner's word already, as after a death "
+       "in a death, does not keep a waiter from being woken [GLC-4]")
 {
 	struct actor *waiter;
 	struct dying d;
@@ -150,8 +151,8 @@ CLAUSE(a_lock_that_died_before_wakes_again,
 }
 
 CLAUSE(waiters_with_any_mask_are_woken,
-       "kernel/futex/core.c handle_futex_death: the wake matches any bitset: one who waits by FUTEX_WAIT_BITSET is woken "
-       "like others")
+       "kernel/futex/core.c handle_futex_death: the wake matches any bitset: one who waits by FUTEX_WAIT_BITSET is "
+       "woken like others")
 {
 	struct actor *waiter = actor_thread();
 	struct dying d;
@@ -164,8 +165,8 @@ CLAUSE(waiters_with_any_mask_are_woken,
 }
 
 CLAUSE(without_the_waiters_bit_nobody_is_woken,
-       "Documentation/locking/robust-futex-ABI.rst: the kernel attempts a wakeup if bit 31 is set in the word: without it, "
-       "it marks the word and wakes nobody")
+       "Documentation/locking/robust-futex-ABI.rst: the kernel attempts a wakeup if bit 31 is set in the word: "
+       "without it, it marks the word and wakes nobody")
 {
 	struct actor *waiter;
 	struct dying d;
@@ -179,8 +180,8 @@ CLAUSE(without_the_waiters_bit_nobody_is_woken,
 }
 
 CLAUSE(waiters_for_the_locks_of_others_are_not_woken,
-       "Documentation/locking/robust-futex-ABI.rst: an entry whose word has another TID wakes nobody at the thread's death, "
-       "whatever its bits",
+       "Documentation/locking/robust-futex-ABI.rst: an entry whose word has another TID wakes nobody at the thread's "
+       "death, whatever its bits",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	for (int i = 0; i < 4; i++) {
@@ -198,8 +199,8 @@ CLAUSE(waiters_for_the_locks_of_others_are_not_woken,
 }
 
 CLAUSE(an_entry_marked_as_pi_is_written_and_not_woken,
-       "kernel/futex/core.c handle_futex_death: the lowest bit of a pointer to an entry says PI: its word is marked, and "
-       "left to the PI code to wake",
+       "kernel/futex/core.c handle_futex_death: the lowest bit of a pointer to an entry says PI: its word is marked, "
+       "and left to the PI code to wake",
        .config = "FUTEX_PI", .probe = pi_probe)
 {
 	struct actor *waiter;
@@ -214,8 +215,8 @@ CLAUSE(an_entry_marked_as_pi_is_written_and_not_woken,
 }
 
 CLAUSE(the_pi_mark_is_that_of_each_entry,
-       "kernel/futex/core.c fetch_robust_entry: PI locks and others may follow each other in one list: each pointer's bit is "
-       "that of the entry it leads to [GLC-4]",
+       "kernel/futex/core.c fetch_robust_entry: PI locks and others may follow each other in one list: each "
+       "pointer's bit is that of the entry it leads to [GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	struct robust_list_head head;
@@ -255,7 +256,8 @@ static int observer_main(void *arg)
 }
 
 CLAUSE(the_word_is_written_before_the_waiter_wakes,
-       "kernel/futex/core.c handle_futex_death: a waiter that returns finds FUTEX_OWNER_DIED in the word already [GLC-4]",
+       "kernel/futex/core.c handle_futex_death: a waiter that returns finds FUTEX_OWNER_DIED in the word already "
+       "[GLC-4]",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	for (int i = 0; i < 20; i++) {

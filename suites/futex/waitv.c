@@ -26,8 +26,8 @@ static int flag_of(unsigned int flags)
 static const unsigned int both[] = { PRIVATE_U32, SHARED_U32 };
 
 CLAUSE(the_index_of_the_word_that_was_woken_is_returned,
-       "Documentation/userspace-api/futex2.rst: a wait that a wake ends returns the index of the woken futex, private or "
-       "shared",
+       "Documentation/userspace-api/futex2.rst: a wait that a wake ends returns the index of the woken futex, "
+       "private or shared",
        NEEDS_WAITV)
 {
 	FOR_EACH(f, both)
@@ -79,8 +79,8 @@ CLAUSE(a_single_word_is_enough,
 }
 
 CLAUSE(after_a_wake_no_other_word_has_a_waiter,
-       "kernel/futex/waitwake.c futex_unqueue_multiple: a wait that has ended is queued on none of its words: wakes find "
-       "nobody",
+       "kernel/futex/waitwake.c futex_unqueue_multiple: a wait that has ended is queued on none of its words: wakes "
+       "find nobody",
        NEEDS_WAITV)
 {
 	struct futex_waitv entries[4];
@@ -98,8 +98,8 @@ CLAUSE(after_a_wake_no_other_word_has_a_waiter,
 }
 
 CLAUSE(any_kind_of_wake_ends_the_wait,
-       "kernel/futex/waitwake.c: FUTEX_WAKE, WAKE_BITSET with any mask, both words of WAKE_OP, REQUEUE and CMP_REQUEUE wake "
-       "one who waits by futex_waitv",
+       "kernel/futex/waitwake.c: FUTEX_WAKE, WAKE_BITSET with any mask, both words of WAKE_OP, REQUEUE and "
+       "CMP_REQUEUE wake one who waits by futex_waitv",
        NEEDS_WAITV)
 {
 	uint32_t words[3] = { 0 }, other = 0;
@@ -125,8 +125,8 @@ CLAUSE(any_kind_of_wake_ends_the_wait,
 }
 
 CLAUSE(a_word_that_was_requeued_keeps_its_index,
-       "kernel/futex/requeue.c requeue_futex: FUTEX_REQUEUE moves one who waits by futex_waitv: a wake of the new word ends "
-       "the wait with the index of the old, and so do wakes of the other words",
+       "kernel/futex/requeue.c requeue_futex: FUTEX_REQUEUE moves one who waits by futex_waitv: a wake of the new "
+       "word ends the wait with the index of the old, and so do wakes of the other words",
        NEEDS_WAITV)
 {
 	uint32_t words[3] = { 0 }, other = 0;
@@ -145,8 +145,8 @@ CLAUSE(a_word_that_was_requeued_keeps_its_index,
 }
 
 CLAUSE(a_wait_stands_in_the_queue_of_each_word,
-       "kernel/futex/core.c __futex_queue: waits by FUTEX_WAIT and by futex_waitv on one word are woken in the order they "
-       "came, each counted once",
+       "kernel/futex/core.c __futex_queue: waits by FUTEX_WAIT and by futex_waitv on one word are woken in the order "
+       "they came, each counted once",
        NEEDS_WAITV)
 {
 	struct actor *before = actor_thread(), *after = actor_thread(), *a;
@@ -168,8 +168,8 @@ CLAUSE(a_wait_stands_in_the_queue_of_each_word,
 }
 
 CLAUSE(many_waits_on_the_same_words_are_all_woken,
-       "Documentation/userspace-api/futex2.rst: one wake of a word ends the waits of all threads that have it in their "
-       "arrays, each with its own index",
+       "Documentation/userspace-api/futex2.rst: one wake of a word ends the waits of all threads that have it in "
+       "their arrays, each with its own index",
        NEEDS_WAITV)
 {
 	struct futex_waitv entries[4][4];
@@ -187,8 +187,8 @@ CLAUSE(many_waits_on_the_same_words_are_all_woken,
 }
 
 CLAUSE(a_word_that_is_there_twice_ends_the_wait_once,
-       "Documentation/userspace-api/futex2.rst: the same word may stand in the array more than once: the index returned is "
-       "one of its entries",
+       "Documentation/userspace-api/futex2.rst: the same word may stand in the array more than once: the index "
+       "returned is one of its entries",
        NEEDS_WAITV)
 {
 	uint32_t words[2] = { 0 };
@@ -204,8 +204,8 @@ CLAUSE(a_word_that_is_there_twice_ends_the_wait_once,
 }
 
 CLAUSE(of_several_words_woken_at_once_one_index_is_returned,
-       "kernel/futex/syscalls.c sys_futex_waitv: if more than one futex was woken by the same event, the index may refer to "
-       "any one of them",
+       "kernel/futex/syscalls.c sys_futex_waitv: if more than one futex was woken by the same event, the index may "
+       "refer to any one of them",
        NEEDS_WAITV)
 {
 	uint32_t words[5] = { 0 };
@@ -223,8 +223,8 @@ CLAUSE(of_several_words_woken_at_once_one_index_is_returned,
 }
 
 CLAUSE(private_and_shared_words_may_stand_in_one_array,
-       "Documentation/userspace-api/futex2.rst: each entry says by FUTEX_PRIVATE_FLAG which it is: it is ended by a wake of "
-       "its own kind and by no other",
+       "Documentation/userspace-api/futex2.rst: each entry says by FUTEX_PRIVATE_FLAG which it is: it is ended by a "
+       "wake of its own kind and by no other",
        NEEDS_WAITV)
 {
 	uint32_t words[2] = { 0 };
@@ -241,8 +241,8 @@ CLAUSE(private_and_shared_words_may_stand_in_one_array,
 }
 
 CLAUSE(another_process_wakes_a_word_that_it_maps_elsewhere,
-       "Documentation/userspace-api/futex2.rst: processes that do not share memory space may have different virtual addresses "
-       "for the same futex: shared entries are found all the same",
+       "Documentation/userspace-api/futex2.rst: processes that do not share memory space may have different virtual "
+       "addresses for the same futex: shared entries are found all the same",
        NEEDS_WAITV)
 {
 	int fd = raw_syscall(__NR_memfd_create, "words", 0);
@@ -271,8 +271,8 @@ CLAUSE(another_process_wakes_a_word_that_it_maps_elsewhere,
 }
 
 CLAUSE(if_any_word_differs_the_wait_does_not_begin,
-       "Documentation/userspace-api/futex2.rst: if a word differs from its val the call undoes all the work done so far and "
-       "returns EAGAIN: nothing stays queued",
+       "Documentation/userspace-api/futex2.rst: if a word differs from its val the call undoes all the work done so "
+       "far and returns EAGAIN: nothing stays queued",
        NEEDS_WAITV)
 {
 	static const int chosen[] = { 0, 1, 63, 126, 127 };
@@ -291,7 +291,8 @@ CLAUSE(if_any_word_differs_the_wait_does_not_begin,
 }
 
 CLAUSE(all_32_bits_of_a_word_are_compared,
-       "Documentation/userspace-api/futex2.rst: the value at uaddr is compared to val: one bit that differs is EAGAIN",
+       "Documentation/userspace-api/futex2.rst: the value at uaddr is compared to val: one bit that differs is "
+       "EAGAIN",
        NEEDS_WAITV)
 {
 	uint32_t word = 0xdeadbeef;
@@ -309,8 +310,8 @@ CLAUSE(all_32_bits_of_a_word_are_compared,
 }
 
 CLAUSE(words_may_lie_in_pages_that_must_be_faulted_in,
-       "kernel/futex/waitwake.c futex_wait_multiple_setup: a word whose page is not present is faulted in, after all entries "
-       "were taken back, and the wait begins anew: each word is queued once",
+       "kernel/futex/waitwake.c futex_wait_multiple_setup: a word whose page is not present is faulted in, after all "
+       "entries were taken back, and the wait begins anew: each word is queued once",
        NEEDS_WAITV)
 {
 	struct futex_waitv entries[4];

@@ -9,7 +9,8 @@
 #define MAX FUTEX_WAITV_MAX
 
 CLAUSE(from_1_to_128_entries_are_taken,
-       "Documentation/userspace-api/futex2.rst: nr_futexes out of the interval [1, 128] is EINVAL; each number in it is taken",
+       "Documentation/userspace-api/futex2.rst: nr_futexes out of the interval [1, 128] is EINVAL; each number in it "
+       "is taken",
        NEEDS_WAITV)
 {
 	static const unsigned int refused[] = { 0, MAX + 1, MAX + 2, 256, 0x10001, INT_MAX, UINT_MAX };
@@ -42,7 +43,8 @@ CLAUSE(no_more_entries_are_read_than_given,
 }
 
 CLAUSE(the_flags_of_the_call_must_be_0,
-       "Documentation/userspace-api/futex2.rst: the flags argument of the syscall needs to be 0: each other bit is EINVAL",
+       "Documentation/userspace-api/futex2.rst: the flags argument of the syscall needs to be 0: each other bit is "
+       "EINVAL",
        NEEDS_WAITV)
 {
 	struct futex_waitv entry;
@@ -54,8 +56,8 @@ CLAUSE(the_flags_of_the_call_must_be_0,
 }
 
 CLAUSE(words_of_32_bits_private_or_shared_are_taken,
-       "Documentation/userspace-api/futex2.rst Types of futex: the supported size is FUTEX_32, with FUTEX_PRIVATE_FLAG or "
-       "without",
+       "Documentation/userspace-api/futex2.rst Types of futex: the supported size is FUTEX_32, with "
+       "FUTEX_PRIVATE_FLAG or without",
        NEEDS_WAITV)
 {
 	struct futex_waitv entry;
@@ -84,8 +86,8 @@ static void check_refused(struct __test_metadata *_metadata, int error, struct f
 }
 
 CLAUSE(words_of_other_sizes_are_refused,
-       "Documentation/userspace-api/futex2.rst Types of futex: 8, 16 and 64 bits are not supported: EINVAL, wherever the "
-       "entry stands",
+       "Documentation/userspace-api/futex2.rst Types of futex: 8, 16 and 64 bits are not supported: EINVAL, wherever "
+       "the entry stands",
        NEEDS_WAITV)
 {
 	static const unsigned int sizes[] = { FUTEX2_SIZE_U8, FUTEX2_SIZE_U16, FUTEX2_SIZE_U64 };
@@ -98,8 +100,8 @@ CLAUSE(words_of_other_sizes_are_refused,
 }
 
 CLAUSE(unknown_flags_of_an_entry_are_refused,
-       "kernel/futex/syscalls.c futex_parse_waitv: an entry with a flag that means nothing is EINVAL, FUTEX_CLOCK_REALTIME "
-       "too",
+       "kernel/futex/syscalls.c futex_parse_waitv: an entry with a flag that means nothing is EINVAL, "
+       "FUTEX_CLOCK_REALTIME too",
        NEEDS_WAITV)
 {
 	uint64_t word = 0;
@@ -136,8 +138,8 @@ CLAUSE(a_value_wider_than_the_word_is_refused,
 }
 
 CLAUSE(no_array_is_einval_and_an_unreadable_one_efault,
-       "kernel/futex/syscalls.c sys_futex_waitv: waiters NULL is EINVAL; futex2.rst: an invalid address for waiters returns "
-       "EFAULT, be it that of a later entry",
+       "kernel/futex/syscalls.c sys_futex_waitv: waiters NULL is EINVAL; futex2.rst: an invalid address for waiters "
+       "returns EFAULT, be it that of a later entry",
        NEEDS_WAITV)
 {
 	struct futex_waitv *entries = guarded(3 * sizeof(*entries));
@@ -153,8 +155,8 @@ CLAUSE(no_array_is_einval_and_an_unreadable_one_efault,
 }
 
 CLAUSE(an_unreachable_word_is_efault,
-       "Documentation/userspace-api/futex2.rst: an invalid address for any uaddr returns EFAULT, wherever the entry stands, "
-       "and nothing stays queued",
+       "Documentation/userspace-api/futex2.rst: an invalid address for any uaddr returns EFAULT, wherever the entry "
+       "stands, and nothing stays queued",
        NEEDS_WAITV)
 {
 	void *bad[] = { NULL, unmapped_page(), forbidden_page(), (void *)-4096L };
@@ -166,8 +168,8 @@ CLAUSE(an_unreachable_word_is_efault,
 }
 
 CLAUSE(a_misaligned_word_is_einval,
-       "futex(2) ERRORS EINVAL: the address of a word is not four-byte-aligned, wherever the entry stands; nothing stays "
-       "queued",
+       "futex(2) ERRORS EINVAL: the address of a word is not four-byte-aligned, wherever the entry stands; nothing "
+       "stays queued",
        NEEDS_WAITV)
 {
 	uint32_t words[2] = { 0 };
@@ -179,8 +181,8 @@ CLAUSE(a_misaligned_word_is_einval,
 }
 
 CLAUSE(words_and_entries_may_be_read_only,
-       "kernel/futex/waitwake.c futex_wait_multiple_setup: waiting reads the words and the array and writes neither: both "
-       "may lie in read-only memory",
+       "kernel/futex/waitwake.c futex_wait_multiple_setup: waiting reads the words and the array and writes neither: "
+       "both may lie in read-only memory",
        NEEDS_WAITV)
 {
 	char *pages = shared_memory(2 * page_size());

@@ -67,8 +67,8 @@ static void check_storm(struct __test_metadata *_metadata, int word)
 }
 
 CLAUSE(a_wake_between_queueing_and_sleeping_is_not_lost,
-       "kernel/futex/waitwake.c futex_wait_multiple_setup: the task is set to sleep before its first word is queued, so that "
-       "it never sleeps past a wake of one that already is",
+       "kernel/futex/waitwake.c futex_wait_multiple_setup: the task is set to sleep before its first word is queued, "
+       "so that it never sleeps past a wake of one that already is",
        NEEDS_WAITV)
 {
 	check_storm(_metadata, 0);
@@ -77,8 +77,8 @@ CLAUSE(a_wake_between_queueing_and_sleeping_is_not_lost,
 }
 
 CLAUSE(a_wake_that_comes_before_a_word_is_found_to_differ_is_returned,
-       "kernel/futex/waitwake.c futex_wait_multiple_setup: if a word differs but another was woken meanwhile, its index is "
-       "returned and not EAGAIN: as many waits return one as wakes were counted",
+       "kernel/futex/waitwake.c futex_wait_multiple_setup: if a word differs but another was woken meanwhile, its "
+       "index is returned and not EAGAIN: as many waits return one as wakes were counted",
        NEEDS_WAITV)
 {
 	struct storm *s = shared_memory(sizeof(*s));
@@ -137,8 +137,8 @@ static int all_returned(const struct crowd *c)
 }
 
 CLAUSE(a_storm_of_wakes_ends_as_many_waits_as_it_counts,
-       "Documentation/userspace-api/futex2.rst: several threads wait on the same words: no wait ends without a wake, and no "
-       "wake that was counted ends none",
+       "Documentation/userspace-api/futex2.rst: several threads wait on the same words: no wait ends without a wake, "
+       "and no wake that was counted ends none",
        NEEDS_WAITV)
 {
 	struct crowd *c = shared_memory(sizeof(*c));

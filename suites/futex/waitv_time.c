@@ -46,24 +46,24 @@ static void check_deadline(struct __test_metadata *_metadata, int clock)
 }
 
 CLAUSE(the_wait_ends_at_a_moment_of_the_monotonic_clock,
-       "Documentation/userspace-api/futex2.rst Timeout: an absolute timeout on CLOCK_MONOTONIC: ETIMEDOUT, not before it, at "
-       "once when it has passed, and nothing stays queued",
+       "Documentation/userspace-api/futex2.rst Timeout: an absolute timeout on CLOCK_MONOTONIC: ETIMEDOUT, not "
+       "before it, at once when it has passed, and nothing stays queued",
        NEEDS_WAITV)
 {
 	check_deadline(_metadata, CLOCK_MONOTONIC);
 }
 
 CLAUSE(the_wait_ends_at_a_moment_of_the_realtime_clock,
-       "Documentation/userspace-api/futex2.rst Timeout: an absolute timeout on CLOCK_REALTIME: ETIMEDOUT, not before it, at "
-       "once when it has passed, and nothing stays queued",
+       "Documentation/userspace-api/futex2.rst Timeout: an absolute timeout on CLOCK_REALTIME: ETIMEDOUT, not before "
+       "it, at once when it has passed, and nothing stays queued",
        NEEDS_WAITV)
 {
 	check_deadline(_metadata, CLOCK_REALTIME);
 }
 
 CLAUSE(other_clocks_are_refused,
-       "Documentation/userspace-api/futex2.rst Timeout: CLOCK_MONOTONIC and CLOCK_REALTIME are supported: every other clock "
-       "is EINVAL",
+       "Documentation/userspace-api/futex2.rst Timeout: CLOCK_MONOTONIC and CLOCK_REALTIME are supported: every "
+       "other clock is EINVAL",
        NEEDS_WAITV)
 {
 	static const int clocks[] = { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW,
@@ -79,8 +79,8 @@ CLAUSE(other_clocks_are_refused,
 }
 
 CLAUSE(times_that_are_none_are_refused,
-       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000, on either clock, even if a word "
-       "differs; EFAULT for a timeout that cannot be read [GLC-7]",
+       "futex(2) ERRORS EINVAL: tv_sec less than zero or tv_nsec not less than 1,000,000,000, on either clock, even "
+       "if a word differs; EFAULT for a timeout that cannot be read [GLC-7]",
        NEEDS_WAITV)
 {
 	struct wait w;
@@ -115,7 +115,8 @@ CLAUSE(a_deadline_beyond_all_time_is_none,
 }
 
 CLAUSE(a_word_that_differs_comes_before_a_deadline_that_has_passed,
-       "Documentation/userspace-api/futex2.rst: the words are compared before the call waits: EAGAIN, whatever the deadline",
+       "Documentation/userspace-api/futex2.rst: the words are compared before the call waits: EAGAIN, whatever the "
+       "deadline",
        NEEDS_WAITV)
 {
 	struct __kernel_timespec past = timespec_of(1);
@@ -146,8 +147,8 @@ CLAUSE(a_wake_ends_a_wait_with_a_deadline,
 }
 
 CLAUSE(a_handler_without_sa_restart_ends_the_wait,
-       "signal(7): a handler without SA_RESTART interrupts futex_waitv, with a deadline or without: EINTR, and nothing stays "
-       "queued",
+       "signal(7): a handler without SA_RESTART interrupts futex_waitv, with a deadline or without: EINTR, and "
+       "nothing stays queued",
        NEEDS_WAITV)
 {
 	struct __kernel_timespec deadline = deadline_in(CLOCK_MONOTONIC, 3600 * SECOND);
@@ -166,8 +167,8 @@ CLAUSE(a_handler_without_sa_restart_ends_the_wait,
 }
 
 CLAUSE(a_handler_with_sa_restart_lets_the_wait_go_on,
-       "Documentation/userspace-api/futex2.rst: a signal returns -ERESTARTSYS: with SA_RESTART the wait goes on after the "
-       "handler, each word queued once, until it is woken",
+       "Documentation/userspace-api/futex2.rst: a signal returns -ERESTARTSYS: with SA_RESTART the wait goes on "
+       "after the handler, each word queued once, until it is woken",
        NEEDS_WAITV)
 {
 	struct __kernel_timespec deadline = deadline_in(CLOCK_MONOTONIC, 3600 * SECOND);
@@ -206,7 +207,8 @@ CLAUSE(a_wait_that_goes_on_compares_its_words_anew,
 }
 
 CLAUSE(a_wait_that_goes_on_keeps_its_deadline,
-       "signal(7) SA_RESTART: the deadline is absolute: after a handler the wait still ends at it: ETIMEDOUT, not before",
+       "signal(7) SA_RESTART: the deadline is absolute: after a handler the wait still ends at it: ETIMEDOUT, not "
+       "before",
        NEEDS_WAITV)
 {
 	struct __kernel_timespec deadline;

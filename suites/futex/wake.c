@@ -222,6 +222,34 @@ CLAUSE(each_of_many_words_has_its_own_waiters,
 	}
 }
 
+static int end_at_once(void *arg)
+{
+	return 0;
+}
+
+// A process's table of waiters is made with its first threads, and may grow with each more (6.16).
+CLAUSE(waiters_are_found_after_threads_have_come_and_gone,
+       "kernel/futex/core.c futex_hash_allocate_default (7.2), futex(2) FUTEX_WAKE: how many threads a process has had since a "
+       "wait began is nothing to the wake",
+       .needed_by = "go:newosproc jvm:Parker")
+{
+	struct thread t[24];
+	uint32_t words[12] = { 0 };
+	struct waiter w[12];
+
+	FOR_EACH(i, w)
+		ASSERT_TRUE(sleeps_on(&w[i], &words[i], FUTEX_WAIT_PRIVATE));
+	FOR_EACH(i, t)
+		ASSERT_OK(thread_start(&t[i], end_at_once, NULL));
+	for (int i = 0; i < 12; i += 2)
+		EXPECT_RET(1, futex_wake(&words[i], INT_MAX));
+	FOR_EACH(i, t)
+		ASSERT_TRUE(thread_join(&t[i]));
+	for (int i = 1; i < 12; i += 2)
+		EXPECT_RET(1, futex_wake(&words[i], INT_MAX));
+	EXPECT_TRUE(all_returned(w, 12, 0));
+}
+
 CLAUSE(a_wake_that_finds_nobody_is_not_kept,
        "futex(2) FUTEX_WAKE: wakes those that are waiting; a wait that begins later sleeps",
        .needed_by = "go:futexwakeup")

@@ -51,9 +51,12 @@ CLAUSE(wake_op_sets_adds_ors_clears_and_toggles,
 		{ FUTEX_OP_ADD,  1,     0x7fffffff, 0x80000000 },
 		{ FUTEX_OP_ADD,  0x7ff, 0xfffff900, 0x000000ff },
 		{ FUTEX_OP_OR,   0x0f0, 0x80000101, 0x800001f1 },
+		{ FUTEX_OP_OR,   0x1ff, 0x80000101, 0x800001ff },
 		{ FUTEX_OP_OR,   0,     0x80000101, 0x80000101 },
 		{ FUTEX_OP_ANDN, 0x0ff, 0xffffffff, 0xffffff00 },
 		{ FUTEX_OP_ANDN, 0x101, 0x80000303, 0x80000202 },
+		{ FUTEX_OP_ANDN, 0x7ff, 0x12345555, 0x12345000 },
+		{ FUTEX_OP_ANDN, 0x0f0, 0x0000030f, 0x0000030f },
 		{ FUTEX_OP_ANDN, 0,     0xdeadbeef, 0xdeadbeef },
 		{ FUTEX_OP_XOR,  0x0ff, 0xff00ff0f, 0xff00fff0 },
 		{ FUTEX_OP_XOR,  0,     0xdeadbeef, 0xdeadbeef },
@@ -336,54 +339,49 @@ CLAUSE(the_word_is_faulted_in_for_writing,
 	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
-struct adder {
+struct hammer {
 	struct thread thread;
-	uint32_t *sum;
-	uint32_t *ones;		// every bit set and cleared as often as the others do
-	volatile int *go;
-	uint32_t by_kernel, by_user;
+	uint32_t word;			// the upper half counts the hammer's blows, the lower is the kernel's
+	uint32_t blows;
+	volatile int began, over;
 };
 
-#define ADD_ROUNDS 1000
-
-// Every thread does each step as often as its neighbours, half of them in the kernel and half with its own instructions.
-static int adder_main(void *arg)
+static int hammer_main(void *arg)
 {
-	struct adder *a = arg;
-	uint32_t nobody = 0;
+	struct hammer *h = arg;
 
-	while (!*a->go)
-		raw_syscall(__NR_sched_yield);
-	for (int i = 0; i < ADD_ROUNDS; i++) {
-		if (futex_wake_op(&nobody, 1, 1, a->sum, CHANGE(FUTEX_OP_ADD, 1)) == 0)
-			a->by_kernel++;
-		__atomic_add_fetch(a->sum, 1, __ATOMIC_RELAXED);
-		a->by_user++;
-		futex_wake_op(&nobody, 1, 1, a->ones, CHANGE(FUTEX_OP_XOR, 0x155));
-		__atomic_xor_fetch(a->ones, 0x2aa00000, __ATOMIC_RELAXED);
-	}
+	for (h->began = 1; !h->over; h->blows++)
+		__atomic_add_fetch(&h->word, 0x10000, __ATOMIC_RELAXED);
 	return 0;
 }
 
 CLAUSE(wake_op_is_atomic,
-       "futex(2) FUTEX_WAKE_OP: an atomic read-modify-write of the word at uaddr2, against other threads' instructions and "
-       "each other: no step is lost",
+       "futex(2) FUTEX_WAKE_OP: an atomic read-modify-write of the word at uaddr2: no instruction of another thread falls between "
+       "its load and its store",
        .needed_by = "glibc:pthread_cond_signal")
 {
-	uint32_t sum = 0, ones = 0, expected = 0;
-	struct adder a[4];
-	volatile int go = 0;
+	static const struct {
+		int op;
+		uint32_t after;		// of the lower half, which was 0, after 1000 times
+	} rows[] = {
+		{ FUTEX_OP_ADD,  1000 },
+		{ FUTEX_OP_OR,   1 },
+		{ FUTEX_OP_ANDN, 0 },
+		{ FUTEX_OP_XOR,  0 },
+	};
+	uint32_t nobody = 0;
 
-	FOR_EACH(i, a) {
-		a[i] = (struct adder){ .sum = &sum, .ones = &ones, .go = &go };
-		ASSERT_OK(thread_start(&a[i].thread, adder_main, &a[i]));
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		struct hammer h = { 0 };
+
+		ASSERT_OK(thread_start(&h.thread, hammer_main, &h));
+		ASSERT_TRUE(wait_until(h.began));
+		for (int n = 0; n < 1000; n++)
+			EXPECT_RET(0, wake_op(private_or_not[i & 1], &nobody, 1, 1, &h.word, CHANGE(rows[i / 2].op, 1)));
+		h.over = 1;
+		ASSERT_TRUE(thread_join(&h.thread));
+		EXPECT_EQ((h.blows << 16) + rows[i / 2].after, h.word) {
+			TH_LOG("op %d against %u atomic additions", rows[i / 2].op, h.blows);
+		}
 	}
-	go = 1;
-	FOR_EACH(i, a) {
-		ASSERT_TRUE(thread_join(&a[i].thread));
-		EXPECT_EQ(ADD_ROUNDS, a[i].by_kernel);
-		expected += a[i].by_kernel + a[i].by_user;
-	}
-	EXPECT_EQ(expected, sum);
-	EXPECT_EQ(0, ones);
 }

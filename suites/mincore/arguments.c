@@ -125,19 +125,25 @@ CLAUSE(entries_are_zero_or_one,
        "mm/mincore.c mincore_page, mincore_pte_range (7.2): an entry is 0 or 1; the seven other bits are reserved and"
        " 0 [MINC-2]")
 {
-	const int flags[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS };
+	const int flags[] = { MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED, MAP_PRIVATE };
+	int fd = memfd_create("osprim-mincore", MFD_CLOEXEC);
 
-	for (int i = 0; i < 2; i++) {
-		char *p = small_pages_of(8, PROT_READ | PROT_WRITE, flags[i], -1, 0);
+	ASSERT_EQ(0, ftruncate(fd, 8 * page_size()));
+	ASSERT_EQ(1, pwrite(fd, "x", 1, 3 * page_size()));
+	for (int i = 0; i < 4; i++) {
+		bool anonymous = flags[i] & MAP_ANONYMOUS;
+		char *p = small_pages_of(8, PROT_READ | PROT_WRITE, flags[i], anonymous ? -1 : fd, 0);
 		unsigned char vec[8];
 
 		ASSERT_NE(NULL, p);
-		touch_pages(p, "01100110");
+		if (anonymous)
+			touch_pages(p, "01100110");
 		memset(vec, GUARD_BYTE, sizeof(vec));
 		EXPECT_RET(0, mincore_raw(p, sizeof(vec) * page_size(), vec));
 		for (int j = 0; j < 8; j++)
 			EXPECT_EQ(0, vec[j] & ~1);
 	}
+	close(fd);
 }
 
 CLAUSE(length_that_leaves_the_address_space_is_enomem,

@@ -50,12 +50,28 @@ static void daemons(void)
 			_exit(98);
 }
 
-// Nine generations, each process in a group of its own: 2^9 processes but for what fork refuses.
+// Nine generations, each process in a group of its own: 511 processes besides this one, all there when it goes on.
 static void bomb(void)
 {
+	pid_t first = getpid();
+	int ready[2];
+	char c;
+
+	if (pipe(ready))
+		_exit(98);
 	for (int i = 0; i < 9; i++)
 		if (fork() == 0)
 			setpgid(0, 0);
+	if (getpid() != first && write(ready[1], "", 1) == 1)
+		wait_for_ever();
+	for (int i = 0; i < 511; i++)
+		if (read(ready[0], &c, 1) != 1)
+			_exit(98);
+}
+
+static void bomb_for_ever(void)
+{
+	bomb();
 	wait_for_ever();
 }
 
@@ -152,6 +168,7 @@ static const struct {
 	{ "stops_itself", stop },
 	{ "daemons", daemons },
 	{ "bomb", bomb },
+	{ "bomb_for_ever", bomb_for_ever },
 	{ "runaway", runaway },
 	{ "stopped_child", stopped_child },
 	{ "traced_child", traced_child },
