@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 
 #define USERS "go:newosproc glibc:pthread_create jvm:os_create_thread"
-#define SOMEBODY 54321	/* a user who has no other process, so that the count is ours */
+#define SOMEBODY (100000 + getpid())	/* a user who has no other process, so that the count is ours */
 
 static void set_limit(long tasks)
 {

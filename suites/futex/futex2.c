@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// futex_wait(2) and futex_wake(2) of Linux 6.7: waiting, waking by mask and number, deadlines, signals, old calls beside.
+// futex_wait(2) and futex_wake(2) of Linux 6.7: waiting, waking by mask and number, deadlines, signals.
 #include "clause.h"
 #include "actor.h"
 #include "deadline.h"

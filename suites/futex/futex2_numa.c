@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// FUTEX2_NUMA and FUTEX2_MPOL (Linux 6.16): words with a node beside them, and words whose node a memory policy chooses.
+// FUTEX2_NUMA and FUTEX2_MPOL (Linux 6.16): words with a node beside them, and with a memory policy.
 #include "clause.h"
 #include "actor.h"
 #include "futex.h"

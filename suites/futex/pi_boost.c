@@ -11,19 +11,24 @@
 #define NEEDS_RT NEEDS_PI, .needs = "cap=sys_nice"
 
 // proc(5) stat field 18: 0 to 39 for nice -20 to 19; the negated realtime priority minus one under SCHED_FIFO.
-static long shown_priority(const struct actor *a)
+static long priority_of(int tid)
 {
 	char path[64], stat[512], *end;
 	long priority = LONG_MIN;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", a->tid);
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 	if (read_text(path, stat, sizeof(stat)) > 0 && (end = strrchr(stat, ')')))
 		sscanf(end, ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld", &priority);
 	return priority;
 }
 
+static long shown_priority(const struct actor *a)
+{
+	return priority_of(a->tid);
+}
+
 #define FIFO(priority) (-(priority) - 1)
-#define ORDINARY 20
+#define ORDINARY       priority_of(getpid())	// what threads inherit, be the run niced or not
 
 static long set_fifo(const struct actor *a, int priority)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// futex(2): what PI locks refuse: mismatched operations, corrupt words, owners that cannot be, deadlocks, bad addresses.
+// futex(2): what PI locks refuse: mismatched operations, corrupt words, impossible owners, deadlocks, addresses.
 #include "clause.h"
 #include "actor.h"
 #include "futex.h"

@@ -80,7 +80,8 @@ static void check_conditions(struct __test_metadata *_metadata)
 	uint32_t condition = 0, lock = 0;
 
 	EXPECT_TIMED_OUT(CLOCK_MONOTONIC, WAIT_REQUEUE_PI_UNTIL(&condition, 0, &until, &lock));
-	EXPECT_TIMED_OUT(CLOCK_REALTIME, NR_FUTEX, &condition, FUTEX_WAIT_REQUEUE_PI | FUTEX_CLOCK_REALTIME, 0, &until, &lock, 0);
+	EXPECT_TIMED_OUT(CLOCK_REALTIME, NR_FUTEX, &condition, FUTEX_WAIT_REQUEUE_PI | FUTEX_CLOCK_REALTIME, 0, &until,
+			 &lock, 0);
 }
 
 CLAUSE(conditions_wait_until_a_moment_of_the_namespaces_clock,

@@ -111,7 +111,8 @@ CLAUSE(the_32_bit_flag_clears_32_bits,
 {
 	uint32_t pending[4] = { 1, 2, 3, 4 }, word = 5;
 
-	EXPECT_RET(0, futex_call(&word, FUTEX_WAKE_PRIVATE | FUTEX_ROBUST_UNLOCK | FUTEX_ROBUST_LIST32, 1, NULL, &pending[1], 0));
+	EXPECT_RET(0, futex_call(&word, FUTEX_WAKE_PRIVATE | FUTEX_ROBUST_UNLOCK | FUTEX_ROBUST_LIST32, 1, NULL,
+				 &pending[1], 0));
 	EXPECT_WORD(0, &word);
 	EXPECT_EQ(1, pending[0]);
 	EXPECT_EQ(0, pending[1]);
@@ -127,7 +128,8 @@ CLAUSE(other_operations_do_not_know_the_flag,
        "FUTEX_WAKE_BITSET and FUTEX_UNLOCK_PI is ENOSYS, and nothing is written",
        NEEDS_ROBUST_UNLOCK)
 {
-	static const int ops[] = { FUTEX_WAIT, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_LOCK_PI, FUTEX_TRYLOCK_PI,
+	static const int ops[] = { FUTEX_WAIT, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_LOCK_PI,
+				   FUTEX_TRYLOCK_PI,
 				   FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI2 };
 	uint32_t word = 5, pending[2] = { 6, 7 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// futex_waitv(2): wakes that come while a wait is being set up are neither lost nor invented: what was woken is counted.
+// futex_waitv(2): wakes that come while a wait is being set up are neither lost nor invented.
 #include "clause.h"
 #include "actor.h"
 #include "futex.h"
