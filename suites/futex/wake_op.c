@@ -360,28 +360,29 @@ CLAUSE(wake_op_is_atomic,
        "its load and its store",
        .needed_by = "glibc:pthread_cond_signal")
 {
-	static const struct {
-		int op;
-		uint32_t after;		// of the lower half, which was 0, after 1000 times
-	} rows[] = {
-		{ FUTEX_OP_ADD,  1000 },
-		{ FUTEX_OP_OR,   1 },
-		{ FUTEX_OP_ANDN, 0 },
-		{ FUTEX_OP_XOR,  0 },
-	};
+	static const int ops[] = { FUTEX_OP_ADD, FUTEX_OP_OR, FUTEX_OP_ANDN, FUTEX_OP_XOR };
 	uint32_t nobody = 0;
 
-	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(ops); i++) {
+		long long until = monotonic_ns() + 5000000LL * slowness();
+		uint32_t n = 0, together = 0, seen = 0, after;
 		struct hammer h = { 0 };
 
 		ASSERT_OK(thread_start(&h.thread, hammer_main, &h));
 		ASSERT_TRUE(wait_until(h.began));
-		for (int n = 0; n < 1000; n++)
-			EXPECT_RET(0, wake_op(private_or_not[i & 1], &nobody, 1, 1, &h.word, CHANGE(rows[i / 2].op, 1)));
+		// Calls count for something only while the hammer runs beside them.
+		for (; together < 1000 && n < 60000 && (n % 64 || monotonic_ns() < until); n++) {
+			uint32_t now = __atomic_load_n(&h.word, __ATOMIC_RELAXED) >> 16;
+
+			together += now != seen;
+			seen = now;
+			EXPECT_RET(0, wake_op(private_or_not[i & 1], &nobody, 1, 1, &h.word, CHANGE(ops[i / 2], 1)));
+		}
 		h.over = 1;
 		ASSERT_TRUE(thread_join(&h.thread));
-		EXPECT_EQ((h.blows << 16) + rows[i / 2].after, h.word) {
-			TH_LOG("op %d against %u atomic additions", rows[i / 2].op, h.blows);
+		after = ops[i / 2] == FUTEX_OP_ADD ? n : ops[i / 2] == FUTEX_OP_OR ? 1 : ops[i / 2] == FUTEX_OP_XOR ? n & 1 : 0;
+		EXPECT_EQ((h.blows << 16) + after, h.word) {
+			TH_LOG("op %d, %u times against %u atomic additions", ops[i / 2], n, h.blows);
 		}
 	}
 }
