@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "guard.h"
 #include "maps.h"
 #include "sys.h"
 
@@ -195,4 +197,17 @@ bool flag_at(const void *address, const char *flag)
 	struct mapping m;
 
 	return find_mapping(0, address, &m) && mapping_has_flag(&m, flag);
+}
+
+bool has_page(const void *address)
+{
+	off64_t place = (off64_t)((unsigned long)address / page_size()) * sizeof(unsigned long long);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	unsigned long long entry = 0;
+
+	if (fd < 0 || pread64(fd, &entry, sizeof(entry), place) != sizeof(entry))
+		entry = 0;
+	if (fd >= 0)
+		close(fd);
+	return entry >> 63;
 }

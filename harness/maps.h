@@ -29,6 +29,9 @@ long long field_at(const void *address, const char *name);
 // The same summed over each mapping that overlaps [from, from + size); 0 if none does.
 long long field_of_range(const void *from, size_t size, const char *name);
 
+// Whether a page table of this process has a page at the address now, by /proc/self/pagemap; the page of zeros counts.
+bool has_page(const void *address);
+
 // Whether VmFlags at an address of this process hold the two letters.
 bool flag_at(const void *address, const char *flag);
 

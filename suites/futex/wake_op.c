@@ -364,14 +364,15 @@ CLAUSE(wake_op_is_atomic,
 	uint32_t nobody = 0;
 
 	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(ops); i++) {
-		long long until = monotonic_ns() + 5000000LL * slowness();
+		long long until;
 		uint32_t n = 0, together = 0, seen = 0, after;
 		struct hammer h = { 0 };
 
 		ASSERT_OK(thread_start(&h.thread, hammer_main, &h));
 		ASSERT_TRUE(wait_until(h.began));
+		until = monotonic_ns() + 5000000LL * slowness();
 		// Calls count for something only while the hammer runs beside them.
-		for (; together < 1000 && n < 60000 && (n % 64 || monotonic_ns() < until); n++) {
+		for (; together < 1000 && n < 60000 && (n % 64 || !n || monotonic_ns() < until); n++) {
 			uint32_t now = __atomic_load_n(&h.word, __ATOMIC_RELAXED) >> 16;
 
 			together += now != seen;
@@ -380,7 +381,7 @@ CLAUSE(wake_op_is_atomic,
 		}
 		h.over = 1;
 		ASSERT_TRUE(thread_join(&h.thread));
-		after = ops[i / 2] == FUTEX_OP_ADD ? n : ops[i / 2] == FUTEX_OP_OR ? 1 : ops[i / 2] == FUTEX_OP_XOR ? n & 1 : 0;
+		after = ops[i / 2] == FUTEX_OP_ADD ? n : ops[i / 2] == FUTEX_OP_OR ? n > 0 : ops[i / 2] == FUTEX_OP_XOR ? n & 1 : 0;
 		EXPECT_EQ((h.blows << 16) + after, h.word) {
 			TH_LOG("op %d, %u times against %u atomic additions", ops[i / 2], n, h.blows);
 		}

@@ -137,7 +137,10 @@ CLAUSE(guard_pages_inside_a_huge_page_guard_and_the_rest_stays,
 	ASSERT_TRUE(find_mapping(0, a.at, &m));
 	EXPECT_EQ((unsigned long)a.at, m.start);
 	EXPECT_EQ((unsigned long)a.at + a.size, m.end);
-	EXPECT_RET(0, advise(a.at, a.size, MADV_GUARD_REMOVE));
+	EXPECT_RET(0, advise(a.at + page, page, MADV_GUARD_REMOVE));
+	EXPECT_TRUE(is_readable(a.at + page));
+	EXPECT_FALSE(is_readable(a.at + 2 * page));
+	EXPECT_RET(0, advise(a.at + 2 * page, a.size - 2 * page, MADV_GUARD_REMOVE));
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at + page, 2 * page));
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at + a.huge - page, 2 * page));
 	EXPECT_EQ(NOWHERE, wrong_at(a.at, page, a.at, 1));

@@ -164,6 +164,8 @@ CLAUSE(populate_read_gives_zeros_that_can_be_written,
 	SKIP_UNLESS_HUGE(map_unread(&b, 1));
 	EXPECT_RET(0, advise(a.at, a.size, MADV_POPULATE_READ));
 	EXPECT_RET(0, advise(b.at, b.size, MADV_POPULATE_READ));
+	EXPECT_TRUE(has_page(a.at));
+	EXPECT_TRUE(has_page(a.at + a.size - 1));
 	fill(a.at + 2 * page, page, a.at, 1);
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at, 2 * page));
 	EXPECT_EQ(NOWHERE, nonzero_at(a.at + 3 * page, a.size - 3 * page));
