@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Running the executor in tests: plans, an independent reader of its stream, and a search for what it left behind."""
 
+import atexit
+import functools
 import os
 import pathlib
 import re
@@ -15,14 +17,20 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NONCE = f"a{os.getpid() % 16**7:07x}"   # marks what is this process's own, also in the names of private directories
 DEADLINE_S = 60     # for events that take milliseconds: only a test that fails waits for it
+FOLDER = tempfile.mkdtemp(prefix="osprim-test-", dir="/tmp")    # of private directories, and of the lock between runs
 PROGRAMS = ("attacks", "changes", "inspects", "lingers", "prints")
 COMPLETE, BAD_PLAN, INCOMPLETE = 0, 2, 3    # exit codes
 LINE = re.compile(rb"@([0-9a-f]{8}) (\d+) ([0-9a-f]{8}) ([a-z]+)(?: (.*))?", re.DOTALL)
 
 
+ENVIRONMENT = {**os.environ, "TMPDIR": FOLDER}
+os.chmod(FOLDER, 0o1777)
+atexit.register(os.rmdir, FOLDER)
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
+@functools.cache
 def built(abi):
     """The executor of an ABI, built; OSPRIM_EXECUTOR names another one to test."""
     if "OSPRIM_EXECUTOR" in os.environ:
@@ -37,16 +45,22 @@ def executor():
     return built("x86_64")
 
 
-@pytest.fixture(scope="session")
-def cwd():
-    """A directory that any user can reach, with the programs in it."""
+@functools.cache
+def built_programs():
+    """A directory that any user can reach, with the programs in it; made once, removed with this process."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="osprim-programs-", dir="/tmp"))
+    atexit.register(shutil.rmtree, path)
     path.chmod(0o755)
     builds = [subprocess.Popen(["gcc", "-std=gnu11", "-O1", "-Wall", "-Werror", "-static", "-o", path / name,
                                 ROOT / "tests" / "programs" / f"{name}.c"]) for name in PROGRAMS]
     assert [build.wait() for build in builds] == [0] * len(builds)
-    yield path
-    shutil.rmtree(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cwd():
+    """The directory of the programs, which the executor runs in."""
+    return built_programs()
 
 
 @pytest.fixture
@@ -118,7 +132,7 @@ class Executor:
 
     def __init__(self, path, text, cwd, stdout=subprocess.PIPE, **options):
         self.marker = f"osprim-test-{os.getpid()}-{time.monotonic_ns()}"
-        environment = {**os.environ, "OSPRIM_TEST": self.marker, "TMPDIR": "/tmp"}
+        environment = {**ENVIRONMENT, "OSPRIM_TEST": self.marker}
         text = text.replace("config MARKER", f"config /{self.marker}")
         self.process = subprocess.Popen([path], cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=stdout,
                                         stderr=subprocess.PIPE, **options)
@@ -136,8 +150,8 @@ class Executor:
             os.kill(pid, 9)
         self.process.communicate()
         for name in directories():
-            subprocess.run(["umount", "-q", f"/tmp/{name}/m"])
-            shutil.rmtree(f"/tmp/{name}")
+            subprocess.run(["umount", "-q", f"{FOLDER}/{name}/m"])
+            shutil.rmtree(f"{FOLDER}/{name}")
 
     def left_behind(self):
         """Processes that carry the marker in their environment: the executor, nannies, programs and their children."""
@@ -175,7 +189,7 @@ def wait_until(condition):
 
 
 def run(path, text, cwd, **options):
-    """Runs a plan to its end; returns the stream, which knows of directories left. It must be complete, and no process left."""
+    """Runs a plan to its end, with no process left; returns the complete stream, which knows of directories left."""
     with Executor(path, text, cwd, **options) as executor:
         stream, code = executor.finish()
         assert (code, executor.errors) == (0, b"")
@@ -187,4 +201,4 @@ def run(path, text, cwd, **options):
 
 def directories():
     """The private directories of jobs that exist."""
-    return [name for name in os.listdir("/tmp") if name.startswith(f"osprim-{NONCE}-")]
+    return [name for name in os.listdir(FOLDER) if name.startswith(f"osprim-{NONCE}-")]

@@ -171,3 +171,12 @@ def test_nothing_litters_the_repository(tree):
 def test_p_no_works(tree):
     tree.run("run", "steady", "-p", "no:cacheprovider", "-p", "no:junitxml")
     assert not (tree.path / "results/.pytest_cache").exists()
+
+
+def test_other_plugins_of_this_machine_take_no_part(tree, tmp_path, monkeypatch):
+    (tmp_path / "other-1.dist-info").mkdir()
+    (tmp_path / "other-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
+    (tmp_path / "other-1.dist-info/entry_points.txt").write_text("[pytest11]\nother = other\n")
+    (tmp_path / "other.py").write_text("raise RuntimeError('loaded')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    tree.run("run", "--co", "-q", "steady")

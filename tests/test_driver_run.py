@@ -14,6 +14,7 @@ import pytest
 from conftest import ABI, PYTHON, TARGET, needs_root
 from conftest import STEADY_CLAUSES as STEADY
 
+from harness.driver import facts
 from harness.driver.targets import host
 
 HELLO = "s = Stream(nonce).say(HELLO)"
@@ -33,8 +34,10 @@ def test_an_executor_that_passes_everything(fake):
     ("os.kill(os.getpid(), 9)", "no hello")], ids=["refuses", "silent", "noise", "killed"])
 def test_no_hello_breaks_everything_and_exits_3(fake, body, said):
     fake.executor(body)
-    printed = fake.run("run", "steady", code=3)
-    assert said in printed and set(fake.verdicts().values()) == {"broken"} and "no hello" in fake.records()[0]["why"]
+    printed = fake.run("run", "steady", "--repeat", "3", code=3)
+    assert said in printed and "_pytest" not in printed, "our own words, and no traceback"
+    assert set(fake.verdicts().values()) == {"broken"} and "no hello" in fake.records()[0]["why"]
+    assert len(fake.records()) == STEADY, "what cannot be started is not repeated"
 
 
 def test_a_missing_executor_exits_3(fake):
@@ -128,6 +131,7 @@ def test_an_interrupt_ends_the_executor_and_keeps_what_was_done(tree, number):
 def test_an_interrupt_reaches_the_executor_as_sigterm_alone_and_breaks_no_clause(fake):
     fake.executor(HELLO + """
 signal.signal(signal.SIGINT, lambda *_: open(sys.argv[0] + '.sigint', 'w'))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # after SIGINT's, if both have come
 n, tests = jobs[0]
 send(s.say(f'begin {n} ms=1').run(n, tests[0]).say(f'line {n} #  RUN           {tests[1]} ...').data)
 time.sleep(60)
@@ -247,6 +251,16 @@ def test_a_user_can_be_named(tree):
     plan = tree.latest("logs/host.plan").read_text()
     assert "user=65534" in plan and "user=0" not in plan
     assert "did you mean nobody?" in tree.run("run", "--user", "nobdoy", code=2)
+
+
+@needs_root
+def test_clauses_without_privilege_can_read_the_configuration_of_a_closed_run(tree, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    tree.run("run", "steady", "--results", str(closed))
+    config = re.search("^config (.*)$", (closed / "latest/logs/host.plan").read_text(), re.M)
+    assert facts.closed_to_others(closed) and not facts.closed_to_others(tree.path)
+    assert config is None or (str(closed) not in config[1] and not os.path.exists(config[1]))
 
 
 def test_a_run_describes_itself(tree):

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The executor: whatever its programs do, the rest of the plan runs, the stream says how each ended, nothing is left."""
+"""The executor: whatever its programs do, the plan goes on, the stream says how each ended, nothing is left."""
 
+import fcntl
 import os
 import pathlib
 import re
 import signal
+import time
 
 import pytest
 
-from executor_runs import NONCE, cwd, executor, files, job, needs_root, plan, run
+from executor_runs import (COMPLETE, FOLDER, INCOMPLETE, NONCE, Executor, cwd, executor, files, job, needs_root, plan,
+                           run)
 
 # ---- misbehaviour: one plan with all of it
 
@@ -138,6 +141,40 @@ def test_as_many_jobs_run_as_the_plan_says(executor, cwd):
     assert most == 3
 
 
+@pytest.fixture
+def folder():
+    """The folder on which runs take turns, open."""
+    fd = os.open(FOLDER, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+@pytest.mark.parametrize("other, exclusive", [(fcntl.LOCK_EX, 0), (fcntl.LOCK_SH, 1)])
+def test_a_job_waits_for_what_another_run_is_at(executor, cwd, folder, other, exclusive):
+    fcntl.flock(folder, other)
+    with Executor(executor, plan(job(1, "prints", "one_result", exclusive=exclusive)), cwd) as running:
+        running.read_until("hello")
+        time.sleep(0.3)     # time is the subject: the job must not begin before that
+        fcntl.flock(folder, fcntl.LOCK_UN)
+        stream, code = running.finish()
+    assert (code, stream.ends()) == (COMPLETE, {1: "exit=0"})
+    assert int(stream.of("begin")[0].split("ms=")[1]) >= 290
+
+
+def test_jobs_that_need_not_be_alone_run_beside_another_run(executor, cwd, folder):
+    fcntl.flock(folder, fcntl.LOCK_SH)
+    assert run(executor, plan(job(1, "prints", "one_result")), cwd).ends() == {1: "exit=0"}
+
+
+def test_a_run_that_waits_for_another_one_can_be_stopped(executor, cwd, folder):
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with Executor(executor, plan(job(1, "prints", "one_result")), cwd) as running:
+        running.read_until("hello")
+        running.process.terminate()
+        stream, code = running.finish()
+    assert (code, stream.order(), stream.is_complete()) == (INCOMPLETE, [], True)
+
+
 # ---- what a program finds
 
 def facts(stream, number=1):
@@ -158,7 +195,7 @@ def test_a_program_has_a_defined_environment(executor, cwd):
                  preexec_fn=spoil, close_fds=False)
     found = facts(stream)
     directory = found["directory"][0]
-    assert re.fullmatch(rf"/tmp/osprim-{NONCE}-\d+", directory)
+    assert re.fullmatch(rf"{FOLDER}/osprim-{NONCE}-\d+", directory)
     assert found["arguments"] == ["inspects -r global.a -r global.b"]
     assert found["environment"] == [
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "OSPRIM_SLOW=1", f"TMPDIR={directory}",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The executor: whoever dies first, files are put back and no process stays; the stream, the kernel's log, the guest."""
+"""The executor: whoever dies first, files are put back and no process stays; stream, kernel's log, guest."""
 
 import fcntl
 import glob
@@ -12,8 +12,8 @@ import subprocess
 
 import pytest
 
-from executor_runs import (COMPLETE, DEADLINE_S, INCOMPLETE, NONCE, Executor, Stream, built, cwd, directories, executor,
-                           files, job, needs_root, plan, run, wait_until)
+from executor_runs import (COMPLETE, DEADLINE_S, ENVIRONMENT, INCOMPLETE, NONCE, Executor, Stream, built, cwd,
+                           directories, executor, files, job, needs_root, plan, run, wait_until)
 
 
 # ---- files that are put back
@@ -258,5 +258,5 @@ def test_as_init_it_powers_off_after_a_bad_plan(executor, tmp_path):
 @needs_root
 def test_as_another_first_process_it_is_a_plain_command(executor, cwd):
     done = subprocess.run(["unshare", "--pid", "--mount-proc", "--fork", executor], cwd=cwd, capture_output=True,
-                          input=plan(job(1, "lingers", "daemons")).encode(), timeout=DEADLINE_S)
+                          input=plan(job(1, "lingers", "daemons")).encode(), env=ENVIRONMENT, timeout=DEADLINE_S)
     assert (done.returncode, Stream(done.stdout).end(1)["left"]) == (COMPLETE, 3)

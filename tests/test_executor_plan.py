@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from executor_runs import BAD_PLAN, COMPLETE, DEADLINE_S, NONCE, Stream, cwd, executor, job, plan, run
+from executor_runs import BAD_PLAN, COMPLETE, DEADLINE_S, ENVIRONMENT, NONCE, Stream, cwd, executor, job, plan, run
 
 HEAD = f"osprim-plan 1\nnonce {NONCE}\nparallel 4\nslow 1\n"
 JOB = "job 1 limit=20 exclusive=0 user=0 program=prints writes= tests=one_result\n"
@@ -82,7 +82,7 @@ BAD_PLANS = {
 def start(executor, cwd, text, *arguments):
     """Runs a plan; bytes are not translated."""
     return subprocess.run([executor, *arguments], cwd=cwd, input=text.encode("latin-1"), capture_output=True,
-                          timeout=DEADLINE_S)
+                          env=ENVIRONMENT, timeout=DEADLINE_S)
 
 
 @pytest.mark.parametrize("name", BAD_PLANS)

@@ -28,9 +28,13 @@ static inline const char *arch_hwcap_mismatch(unsigned long hwcap, unsigned long
 	return NULL;
 }
 
-#define X86_USE(name, ...) \
-	static inline void x86_use_##name(void) { char bytes[528]; char *p = (char *)(((uintptr_t)bytes + 15) & -16UL); \
-		__asm__ volatile(__VA_ARGS__ : "+r"(p) : : "eax", "ecx", "edx", "memory", "cc"); }
+#define X86_USE(name, ...)									\
+	static inline void x86_use_##name(void)							\
+	{											\
+		char bytes[528], *p = (char *)(((uintptr_t)bytes + 15) & -16UL);		\
+												\
+		__asm__ volatile(__VA_ARGS__ : "+r"(p) : : "eax", "ecx", "edx", "memory", "cc");	\
+	}
 X86_USE(fpu, "fnop")
 X86_USE(tsc, "rdtsc")
 X86_USE(cx8, "mov %%ebx, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx; lock cmpxchg8b (%0)")

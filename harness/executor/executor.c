@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -105,21 +104,6 @@ static void say_hello(void)
 		stream_line("error", "no /proc of this PID namespace: processes that outlive a job are not found");
 }
 
-// Another run on this machine may be at a job that must be alone, or this one be about to start such a job: the runs
-// share a lock on the folder that both have, for as long as their processes live.
-static bool machine_has_room_for(const struct job *job)
-{
-	static int folder = -1, held;
-	int want = job_is_exclusive(job) ? LOCK_EX : LOCK_SH;
-
-	if (folder < 0)
-		folder = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (held == want)
-		return true;
-	held = !flock(folder, want | LOCK_NB) || errno != EWOULDBLOCK ? want : 0;	// a change that fails loses the lock
-	return held == want;
-}
-
 // Returns whether a job waits for other runs.
 static bool start_what_is_due(int *next)
 {
@@ -128,7 +112,7 @@ static bool start_what_is_due(int *next)
 
 		if (job_is_exclusive(job) && jobs_running())
 			return false;
-		if (!machine_has_room_for(job))
+		if (!turn_has_come(job_is_exclusive(job)))
 			return true;
 		jobs_start(job);
 		++*next;

@@ -105,6 +105,11 @@ void scratch_path(char path[PATH_SIZE], pid_t nanny);
 int scratch_make(pid_t nanny, uid_t owner);	// 0 or errno; where root calls, the directory is the owner's
 int scratch_remove(pid_t nanny);		// 0 or errno; with all that is in it, but no other filesystem
 
+const char *scratch_base(void);
+
+// turns.c: whether a job may start beside the other runs of this machine; asked again until it may.
+bool turn_has_come(bool alone);
+
 // saved.c: the files that a job says it changes.
 
 // Reads the files of `writes`; 0 or errno. There is one set: a job with writes runs alone.

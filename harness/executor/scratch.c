@@ -31,6 +31,11 @@ void scratch_find_base(void)
 	}
 }
 
+const char *scratch_base(void)
+{
+	return base;
+}
+
 void scratch_path(char path[PATH_SIZE], pid_t nanny)
 {
 	if (*base)

@@ -41,16 +41,17 @@ static bool has_own_vector(int pid)
 // A child that waits to be killed, as another user and dumpable or not once the pipe has told so. pid or 0.
 static pid_t start_sleeper(uid_t user, int dumpable)
 {
+	pid_t parent = getpid(), pid;
 	int ready[2];
 	char byte = 0;
-	pid_t pid;
 
 	if (pipe(ready))
 		return 0;
 	pid = fork();
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if ((user && !become(user, user)) || prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0))
+		// Behind become(): a change of credentials clears the signal.
+		if ((user && !become(user, user)) || prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) ||
+		    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent)
 			_exit(1);
 		if (write(ready[1], "r", 1) == 1)
 			for (;;)

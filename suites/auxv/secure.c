@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 
 #include "auxv.h"
+#include "nameless.h"
 #include "nobody.h"
 #include "sync.h"
 
@@ -58,22 +59,13 @@ AFTER_EXEC(compare_with_vector)
 // A copy of this program without a name, owned as told, open for reading only; -1 where set-id bits would not count.
 static int copy_of_self(uid_t owner, gid_t group, mode_t mode)
 {
-	const char *folder = getenv("TMPDIR") ?: "/tmp";
-	char path[4096];
-	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to, fd = -1;
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to = nameless_file(), fd = -1;
 	struct statvfs fs;
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/osprim-auxv-XXXXXX", folder);
-	to = mkostemp(path, O_CLOEXEC);
-	if (to < 0)
-		return -1;
-	unlink(path);
-	if (from >= 0 && !fstatvfs(to, &fs) && !(fs.f_flag & (ST_NOSUID | ST_NOEXEC)) && !fstat(from, &st) &&
-	    sendfile(to, from, NULL, st.st_size) == st.st_size && !fchown(to, owner, group) && !fchmod(to, mode)) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", to);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
+	if (from >= 0 && to >= 0 && !fstatvfs(to, &fs) && !(fs.f_flag & (ST_NOSUID | ST_NOEXEC)) && !fstat(from, &st) &&
+	    sendfile(to, from, NULL, st.st_size) == st.st_size && !fchown(to, owner, group) && !fchmod(to, mode))
+		fd = reopened_read_only(to);
 	close(from);
 	close(to);
 	return fd;

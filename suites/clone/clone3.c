@@ -26,8 +26,9 @@ static long make(struct clone_args *args, size_t size)
 } while (0)
 
 CLAUSE(sizes_from_the_first_version_to_a_page_are_taken,
-       "clone3(2) ERRORS, kernel/fork.c copy_clone_args_from_user (5.10, 7.2): a size below 64 is EINVAL, above a page E2BIG; what the kernel "
-       "does not know may be there if it is zero, and is E2BIG if not [incident 43]", .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2) ERRORS, kernel/fork.c copy_clone_args_from_user (5.10, 7.2): a size below 64 is EINVAL, above a"
+       " page E2BIG; what the kernel does not know may be there if it is zero, and is E2BIG if not [incident 43]",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	static const size_t taken[] = { SIZE_0, SIZE_1, SIZE_2, SIZE_2 + 1, 128, 1024 };
 	size_t page = page_size();
@@ -49,8 +50,9 @@ CLAUSE(sizes_from_the_first_version_to_a_page_are_taken,
 }
 
 CLAUSE(arguments_that_cannot_be_read_are_efault,
-       "clone3(2): a structure at an address that cannot be read is EFAULT, even where only its last byte is out of reach; a size that is wrong is "
-       "told first [incident 43]", .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2): a structure at an address that cannot be read is EFAULT, even where only its last byte is out "
+       "of reach; a size that is wrong is told first [incident 43]",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	char *buffer = guarded(SIZE_2);
 
@@ -69,8 +71,9 @@ struct refusal {
 };
 
 CLAUSE(fields_that_make_no_sense_are_einval,
-       "clone3(2) ERRORS EINVAL: an exit signal above 64 or in a thread or sibling, a stack without its size or the reverse, CLONE_DETACHED, bits of the "
-       "exit signal or unknown bits in flags, CLEAR_SIGHAND with SIGHAND, set_tid without its size or the reverse",
+       "clone3(2) ERRORS EINVAL: an exit signal above 64 or in a thread or sibling, a stack without its size or "
+       "the reverse, CLONE_DETACHED, bits of the exit signal or unknown bits in flags, CLEAR_SIGHAND with "
+       "SIGHAND, set_tid without its size or the reverse",
        .probe = clone3_probe, .needed_by = USERS)
 {
 	static const struct refusal refused[] = {
@@ -111,8 +114,9 @@ CLAUSE(fields_that_make_no_sense_are_einval,
 }
 
 CLAUSE(a_field_beyond_the_size_given_does_not_count,
-       "clone3(2): the fields of later versions count only within size: CLONE_INTO_CGROUP with a structure of an earlier version is EINVAL, a "
-       "set_tid behind the end is not read", .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2): the fields of later versions count only within size: CLONE_INTO_CGROUP with a structure of an "
+       "earlier version is EINVAL, a set_tid behind the end is not read",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
 
@@ -122,7 +126,8 @@ CLAUSE(a_field_beyond_the_size_given_does_not_count,
 }
 
 CLAUSE(fields_that_no_flag_asks_for_are_ignored,
-       "clone3(2): pidfd, child_tid, parent_tid, tls and cgroup count only with their flags [CLN-0]", .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2): pidfd, child_tid, parent_tid, tls and cgroup count only with their flags [CLN-0]",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	struct clone_args args = {
 		.exit_signal = SIGCHLD, .pidfd = 1, .child_tid = 2, .parent_tid = 3, .tls = 0x4444, .cgroup = ~0ULL,
@@ -144,8 +149,9 @@ static int note_word(void *arg)
 }
 
 CLAUSE(every_word_has_a_field_of_its_own,
-       "clone3(2) Equivalence between clone() and clone3() arguments: pidfd, parent_tid and child_tid are three fields, each written before the "
-       "child runs; CLONE_PIDFD and CLONE_PARENT_SETTID go together", .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2) Equivalence between clone() and clone3() arguments: pidfd, parent_tid and child_tid are three "
+       "fields, each written before the child runs; CLONE_PIDFD and CLONE_PARENT_SETTID go together",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	struct words *w = guarded(sizeof(*w));
 	struct clone_args args = {
@@ -165,7 +171,8 @@ CLAUSE(every_word_has_a_field_of_its_own,
 }
 
 CLAUSE(an_exit_signal_of_any_number_or_none_is_taken,
-       "clone3(2): exit_signal is 0 for none, or any of 1 to 64", .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2): exit_signal is 0 for none, or any of 1 to 64",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	for (int sig = 1; sig <= 64; sig++)
 		raw_sigaction(sig, SIGNAL_IGNORE, 0);
@@ -191,8 +198,9 @@ static int note_actions(void *unused)
 }
 
 CLAUSE(clear_sighand_makes_handlers_default_and_leaves_ignored_ignored,
-       "clone3(2) CLONE_CLEAR_SIGHAND: every signal that is handled in the parent is reset to its default in the child, one that is ignored is "
-       "not; the parent's stay", .probe = clone3_probe, .needed_by = "glibc:posix_spawn")
+       "clone3(2) CLONE_CLEAR_SIGHAND: every signal that is handled in the parent is reset to its default in the "
+       "child, one that is ignored is not; the parent's stay",
+       .probe = clone3_probe, .needed_by = "glibc:posix_spawn")
 {
 	struct clone_args args = { .flags = CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD };
 	struct kernel_sigaction own;
@@ -213,8 +221,9 @@ CLAUSE(clear_sighand_makes_handlers_default_and_leaves_ignored_ignored,
 }
 
 CLAUSE(clear_sighand_goes_with_vfork,
-       "clone3(2) CLONE_CLEAR_SIGHAND with CLONE_VM and CLONE_VFORK: the child's own table is cleared, the memory is shared, the parent waits "
-       "[VFK-2]", .probe = clone3_probe, .needed_by = "glibc:posix_spawn")
+       "clone3(2) CLONE_CLEAR_SIGHAND with CLONE_VM and CLONE_VFORK: the child's own table is cleared, the memory"
+       " is shared, the parent waits [VFK-2]",
+       .probe = clone3_probe, .needed_by = "glibc:posix_spawn")
 {
 	struct clone_args args = {
 		.flags = CLONE_CLEAR_SIGHAND | CLONE_VM | CLONE_VFORK, .exit_signal = SIGCHLD,

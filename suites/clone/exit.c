@@ -46,8 +46,9 @@ static int thread_exits_with(void *code)
 }
 
 CLAUSE(the_status_of_a_thread_is_lost_and_its_process_goes_on,
-       "_exit(2) C library/kernel differences: exit(2) ends the calling thread alone; it is not waited for, and its status is not that "
-       "of its process [CLN-7]", .needed_by = USERS)
+       "_exit(2) C library/kernel differences: exit(2) ends the calling thread alone; it is not waited for, and "
+       "its status is not that of its process [CLN-7]",
+       .needed_by = USERS)
 {
 	for (int code = 0; code < 3; code++)
 		EXPECT_RET(EXITED(5), status_of(thread_exits_with, &code));
@@ -61,8 +62,9 @@ static void count_signal(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(the_end_of_a_thread_signals_nobody,
-       "clone(2) CLONE_THREAD: when a CLONE_THREAD thread terminates, the thread that created it is not sent a SIGCHLD or other termination "
-       "signal, nor can its status be obtained by wait [CLN-7]", .needed_by = USERS)
+       "clone(2) CLONE_THREAD: when a CLONE_THREAD thread terminates, the thread that created it is not sent a "
+       "SIGCHLD or other termination signal, nor can its status be obtained by wait [CLN-7]",
+       .needed_by = USERS)
 {
 	struct thread t;
 
@@ -103,8 +105,9 @@ static int ends_all(void *arg)
 }
 
 CLAUSE(exit_group_ends_threads_in_any_state_and_gives_its_code,
-       "exit_group(2): all threads in the calling process's thread group are terminated, one that sleeps in a call and one that runs; "
-       "the status is the argument of the call, whichever thread makes it [EXI-3]", .needed_by = USERS)
+       "exit_group(2): all threads in the calling process's thread group are terminated, one that sleeps in a "
+       "call and one that runs; the status is the argument of the call, whichever thread makes it [EXI-3]",
+       .needed_by = USERS)
 {
 	begin();
 	for (int i = 0; i < 2; i++) {
@@ -140,8 +143,9 @@ static int leader_leaves_first(void *arg)
 static int (*const leaders[])(void *) = { leader_leaves_first, leader_leaves_a_thread_that_ends_all };
 
 CLAUSE(the_status_is_that_of_exit_group_though_the_leader_ended_before,
-       "kernel/exit.c wait_task_zombie (5.10, 7.2): the status of a process is the code of exit_group, by whichever thread, and not what the "
-       "leader gave to exit; wait4 and waitid agree [EXI-2] [EXI-3]", .needed_by = USERS)
+       "kernel/exit.c wait_task_zombie (5.10, 7.2): the status of a process is the code of exit_group, by "
+       "whichever thread, and not what the leader gave to exit; wait4 and waitid agree [EXI-2] [EXI-3]",
+       .needed_by = USERS)
 {
 	int code = 5;
 
@@ -161,9 +165,10 @@ CLAUSE(the_status_is_that_of_exit_group_though_the_leader_ended_before,
 }
 
 CLAUSE(a_look_with_wnowait_sees_the_status_of_exit_group_too,
-       "waitid(2) WNOWAIT, kernel/exit.c wait_task_zombie (6.1, 7.2): the status that a look without reaping tells is the one that reaping tells, "
-       "though the leader had given another to exit [EXI-2]", .since = KERNEL(5, 17),
-       .commit = "907c311f37ba exit: Fix the exit_code for wait_task_zombie", .needed_by = USERS)
+       "waitid(2) WNOWAIT, kernel/exit.c wait_task_zombie (6.1, 7.2): the status that a look without reaping "
+       "tells is the one that reaping tells, though the leader had given another to exit [EXI-2]",
+       .since = KERNEL(5, 17), .commit = "907c311f37ba exit: Fix the exit_code for wait_task_zombie",
+       .needed_by = USERS)
 {
 	int code = 5;
 
@@ -195,8 +200,9 @@ static int leaves_a_thread(void *unused)
 }
 
 CLAUSE(a_process_whose_leader_has_ended_lives_until_its_last_thread_does,
-       "kernel/exit.c wait_consider_task (5.10, 7.2): a leader that has ended is a zombie that cannot be waited for while a thread lives; then "
-       "one SIGCHLD tells of it [EXI-2]", .needed_by = USERS)
+       "kernel/exit.c wait_consider_task (5.10, 7.2): a leader that has ended is a zombie that cannot be waited "
+       "for while a thread lives; then one SIGCHLD tells of it [EXI-2]",
+       .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
 	long pid, end;
@@ -218,8 +224,9 @@ CLAUSE(a_process_whose_leader_has_ended_lives_until_its_last_thread_does,
 }
 
 CLAUSE(a_process_whose_leader_has_ended_can_be_killed,
-       "kill(2), kernel/signal.c complete_signal (5.10, 7.2): a signal to a process whose leader has ended goes to a thread that lives, and a "
-       "fatal one ends them all and is the status [EXI-2]", .needed_by = USERS)
+       "kill(2), kernel/signal.c complete_signal (5.10, 7.2): a signal to a process whose leader has ended goes "
+       "to a thread that lives, and a fatal one ends them all and is the status [EXI-2]",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -257,8 +264,9 @@ static int leader_leaves_and_thread_executes(void *unused)
 }
 
 CLAUSE(a_thread_may_execute_after_the_leader_has_ended,
-       "execve(2) Effect on a process's attributes: the thread that executes takes the ID of the leader, though the leader is a zombie, "
-       "and the parent waits for one process with one status [EXI-2]", .needed_by = USERS)
+       "execve(2) Effect on a process's attributes: the thread that executes takes the ID of the leader, though "
+       "the leader is a zombie, and the parent waits for one process with one status [EXI-2]",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -273,7 +281,8 @@ static int exits_with(void *status)
 }
 
 CLAUSE(the_status_is_the_lowest_byte_of_what_exit_gets,
-       "_exit(2), wait(2): the value status & 0xff is returned to the parent as the exit status", .needed_by = USERS)
+       "_exit(2), wait(2): the value status & 0xff is returned to the parent as the exit status",
+       .needed_by = USERS)
 {
 	static const int codes[] = { 0, 1, 127, 128, 255, 256, 257, -1, 0x7fffff00, 0x12345678 };
 
@@ -293,8 +302,9 @@ static int ends_in_a_race(void *arg)
 }
 
 CLAUSE(of_two_calls_of_exit_group_one_gives_the_code,
-       "kernel/exit.c do_group_exit (5.10, 7.2): the first exit_group sets the code, later ones take it; the status is one of them "
-       "whole and the process ends once [EXI-3]", .needed_by = USERS)
+       "kernel/exit.c do_group_exit (5.10, 7.2): the first exit_group sets the code, later ones take it; the "
+       "status is one of them whole and the process ends once [EXI-3]",
+       .needed_by = USERS)
 {
 	int codes[2] = { 0x15, 0x2a };
 
@@ -320,7 +330,8 @@ static int has_a_thread_that_dies_of(void *sig)
 }
 
 CLAUSE(a_fatal_signal_of_one_thread_ends_all_and_is_the_status,
-       "signal(7) Signal dispositions, clone(2) CLONE_THREAD: the default action of a signal sent to one thread is done to the whole process",
+       "signal(7) Signal dispositions, clone(2) CLONE_THREAD: the default action of a signal sent to one thread "
+       "is done to the whole process",
        .needed_by = USERS)
 {
 	static const int fatal[] = { SIGTERM, SIGKILL, SIGUSR1, SIGALRM, SIGPIPE, 40 };

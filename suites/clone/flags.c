@@ -34,8 +34,9 @@ static void expect_refused(struct __test_metadata *_metadata, const struct combi
 }
 
 CLAUSE(flags_that_exclude_each_other_are_einval_and_make_nothing,
-       "clone(2) ERRORS EINVAL: a thread needs shared handlers, shared handlers need shared memory, a shared root is not for another mount "
-       "or user namespace, a pidfd not for CLONE_DETACHED nor at the address of the parent's tid; nothing is made or written [CLN-1] [CLN-13]",
+       "clone(2) ERRORS EINVAL: a thread needs shared handlers, shared handlers need shared memory, a shared root"
+       " is not for another mount or user namespace, a pidfd not for CLONE_DETACHED nor at the address of the "
+       "parent's tid; nothing is made or written [CLN-1] [CLN-13]",
        .needed_by = USERS)
 {
 	static const struct combination refused[] = {
@@ -73,7 +74,8 @@ CLAUSE(a_thread_cannot_be_of_another_namespace,
 }
 
 CLAUSE(every_other_flag_makes_a_child_alone_and_in_combination,
-       "clone(2) The flags mask: flags are ORed together in any combination that is not named under EINVAL [CLN-11]",
+       "clone(2) The flags mask: flags are ORed together in any combination that is not named under EINVAL "
+       "[CLN-11]",
        .needed_by = USERS)
 {
 	static const struct combination allowed[] = {
@@ -124,8 +126,10 @@ static int note_thread_pointer(void *arg)
 }
 
 CLAUSE(arguments_that_no_flag_asks_for_are_ignored,
-       "clone(2): parent_tid, tls and child_tid count only with CLONE_PARENT_SETTID or CLONE_PIDFD, CLONE_SETTLS, and CLONE_CHILD_SETTID or "
-       "CLONE_CHILD_CLEARTID; without, nothing is read or written there, neither at start nor at exit [CLN-0] [CLN-8]", .needed_by = USERS)
+       "clone(2): parent_tid, tls and child_tid count only with CLONE_PARENT_SETTID or CLONE_PIDFD, CLONE_SETTLS,"
+       " and CLONE_CHILD_SETTID or CLONE_CHILD_CLEARTID; without, nothing is read or written there, neither at "
+       "start nor at exit [CLN-0] [CLN-8]",
+       .needed_by = USERS)
 {
 	static const unsigned long flags[] = { SIGCHLD, CLONE_VM | SIGCHLD, CLONE_VM | CLONE_VFORK | SIGCHLD, THREAD_FLAGS };
 	struct words *w = shared_memory(sizeof(*w));
@@ -166,8 +170,9 @@ static int has_handler(void *unused)
 }
 
 CLAUSE(flag_bits_above_the_lower_thirty_two_are_ignored,
-       "kernel/fork.c clone (5.10, 7.2): clone(2) takes the lower 32 bits of its flags; bits that mean something to clone3(2) alone do "
-       "nothing, and are no error", .needs = "64bit", .commit = "3f2c788a1314 fork: prevent accidental access to clone3 features",
+       "kernel/fork.c clone (5.10, 7.2): clone(2) takes the lower 32 bits of its flags; bits that mean something "
+       "to clone3(2) alone do nothing, and are no error",
+       .needs = "64bit", .commit = "3f2c788a1314 fork: prevent accidental access to clone3 features",
        .needed_by = USERS)
 {
 	ASSERT_RET(0, raw_sigaction(SIGUSR1, handler, 0));
@@ -196,8 +201,10 @@ static int note_ids(void *arg)
 }
 
 CLAUSE(a_child_has_its_own_pid_which_the_parent_gets,
-       "clone(2) RETURN VALUE: the thread ID of the child is returned to the caller; without CLONE_THREAD the child is a process of its "
-       "own, whose process and thread ID are that number, and which calls the caller parent [CLN-1] [CLN-3]", .needed_by = USERS)
+       "clone(2) RETURN VALUE: the thread ID of the child is returned to the caller; without CLONE_THREAD the "
+       "child is a process of its own, whose process and thread ID are that number, and which calls the caller "
+       "parent [CLN-1] [CLN-3]",
+       .needed_by = USERS)
 {
 	static const unsigned long flags[] = { 0, CLONE_VM, CLONE_VM | CLONE_VFORK, CLONE_FS | CLONE_FILES, CLONE_VM | CLONE_SIGHAND };
 	long *ids = shared_memory(3 * sizeof(*ids));
@@ -227,7 +234,9 @@ static int note_ids_and_task(void *arg)
 }
 
 CLAUSE(a_thread_has_its_own_tid_and_the_pid_and_parent_of_its_process,
-       "clone(2) CLONE_THREAD: getpid and getppid of the child return the caller's, gettid what clone returned [CLN-3]", .needed_by = USERS)
+       "clone(2) CLONE_THREAD: getpid and getppid of the child return the caller's, gettid what clone returned "
+       "[CLN-3]",
+       .needed_by = USERS)
 {
 	struct thread_ids seen = { 0 };
 	struct thread t;
@@ -246,7 +255,8 @@ static int makes_a_sibling(void *arg)
 }
 
 CLAUSE(a_sibling_is_a_child_of_the_callers_parent,
-       "clone(2) CLONE_PARENT: the parent of the new child is the caller's parent, who is signalled at its end as at that of the caller",
+       "clone(2) CLONE_PARENT: the parent of the new child is the caller's parent, who is signalled at its end as"
+       " at that of the caller",
        .needed_by = USERS)
 {
 	long *ids = shared_memory(3 * sizeof(*ids)), pid;
@@ -268,8 +278,8 @@ static int sibling_is_refused(void *unused)
 }
 
 CLAUSE(the_first_process_of_a_namespace_has_no_siblings,
-       "clone(2) ERRORS EINVAL: CLONE_PARENT was given and the caller is an init process", .config = "PID_NS",
-       .needs = "root cap=sys_admin", .needed_by = USERS)
+       "clone(2) ERRORS EINVAL: CLONE_PARENT was given and the caller is an init process",
+       .config = "PID_NS", .needs = "root cap=sys_admin", .needed_by = USERS)
 {
 	long pid;
 
@@ -278,8 +288,9 @@ CLAUSE(the_first_process_of_a_namespace_has_no_siblings,
 }
 
 CLAUSE(tid_words_that_cannot_be_written_are_no_error,
-       "kernel/fork.c kernel_clone, kernel/sched/core.c schedule_tail (5.10, 7.2): a tid word that cannot be written is left, and the child "
-       "runs and ends as any", .needed_by = "glibc:create_thread")
+       "kernel/fork.c kernel_clone, kernel/sched/core.c schedule_tail (5.10, 7.2): a tid word that cannot be "
+       "written is left, and the child runs and ends as any",
+       .needed_by = "glibc:create_thread")
 {
 	static const unsigned long asked = CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
 	int *bad[] = { NULL, forbidden_page(), unmapped_page() };

@@ -87,8 +87,10 @@ static bool make(int kind)
 #define FOR_EACH_KIND(k) for (int k = 0; k < KINDS; k++)
 
 CLAUSE(the_mask_is_inherited,
-       "sigprocmask(2), pthread_create(3), kernel/fork.c dup_task_struct: a new thread or process starts with its maker's signal mask: with all "
-       "blocked nothing but SIGKILL and SIGSTOP can reach it before it says so [CLN-5]", .needed_by = USERS)
+       "sigprocmask(2), pthread_create(3), kernel/fork.c dup_task_struct: a new thread or process starts with its"
+       " maker's signal mask: with all blocked nothing but SIGKILL and SIGSTOP can reach it before it says so "
+       "[CLN-5]",
+       .needed_by = USERS)
 {
 	begin();
 	FOR_EACH_KIND(k) {
@@ -104,8 +106,9 @@ CLAUSE(the_mask_is_inherited,
 }
 
 CLAUSE(pending_signals_are_not_inherited,
-       "signal(7), fork(2): a child starts with an empty set of pending signals; a thread sees those of its process and not those of the "
-       "thread that made it [CLN-5]", .needed_by = USERS)
+       "signal(7), fork(2): a child starts with an empty set of pending signals; a thread sees those of its "
+       "process and not those of the thread that made it [CLN-5]",
+       .needed_by = USERS)
 {
 	begin();
 	ASSERT_RET(0, raw_sigprocmask(SIG_SETMASK, sigset_with(sigset_with(SIGSET(SIGUSR1), SIGUSR2), 40)));
@@ -121,8 +124,9 @@ CLAUSE(pending_signals_are_not_inherited,
 }
 
 CLAUSE(the_alternate_stack_is_cleared_where_memory_is_shared_and_kept_in_a_copy,
-       "sigaltstack(2) NOTES, kernel/fork.c copy_process (5.10, 7.2): with CLONE_VM and without CLONE_VFORK the new task has no alternate stack; a "
-       "copy and a child of vfork keep their maker's [CLN-6]", .needed_by = USERS)
+       "sigaltstack(2) NOTES, kernel/fork.c copy_process (5.10, 7.2): with CLONE_VM and without CLONE_VFORK the "
+       "new task has no alternate stack; a copy and a child of vfork keep their maker's [CLN-6]",
+       .needed_by = USERS)
 {
 	stack_t stack = { .ss_sp = stack_top() - STACK, .ss_size = STACK };
 
@@ -139,8 +143,9 @@ CLAUSE(the_alternate_stack_is_cleared_where_memory_is_shared_and_kept_in_a_copy,
 }
 
 CLAUSE(name_nice_value_and_timer_slack_are_inherited,
-       "prctl(2) PR_SET_NAME, PR_SET_TIMERSLACK, setpriority(2): a new task has the name and nice value of its maker, and as its slack the "
-       "slack of its maker [CLN-10]", .needed_by = USERS)
+       "prctl(2) PR_SET_NAME, PR_SET_TIMERSLACK, setpriority(2): a new task has the name and nice value of its "
+       "maker, and as its slack the slack of its maker [CLN-10]",
+       .needed_by = USERS)
 {
 	begin();
 	ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_NAME, "maker", 0, 0, 0));
@@ -155,7 +160,8 @@ CLAUSE(name_nice_value_and_timer_slack_are_inherited,
 }
 
 CLAUSE(the_policy_is_inherited_unless_it_is_reset_on_fork,
-       "sched(7): a child inherits the policy and parameters of its maker; with SCHED_RESET_ON_FORK it starts as SCHED_OTHER [CLN-10]",
+       "sched(7): a child inherits the policy and parameters of its maker; with SCHED_RESET_ON_FORK it starts as "
+       "SCHED_OTHER [CLN-10]",
        .needed_by = "jvm:os_create_thread")
 {
 	static const int policies[] = { SCHED_BATCH, SCHED_OTHER };
@@ -172,7 +178,8 @@ CLAUSE(the_policy_is_inherited_unless_it_is_reset_on_fork,
 }
 
 CLAUSE(a_realtime_policy_is_inherited_unless_it_is_reset_on_fork,
-       "sched(7): a child inherits the policy of its maker; with SCHED_RESET_ON_FORK a real-time one becomes SCHED_OTHER [CLN-10]",
+       "sched(7): a child inherits the policy of its maker; with SCHED_RESET_ON_FORK a real-time one becomes "
+       "SCHED_OTHER [CLN-10]",
        .needs = "root cap=sys_nice", .needed_by = "jvm:os_create_thread")
 {
 	struct sched_param one = { .sched_priority = 1 };
@@ -192,7 +199,8 @@ CLAUSE(a_realtime_policy_is_inherited_unless_it_is_reset_on_fork,
 }
 
 CLAUSE(cpus_are_inherited,
-       "sched_setaffinity(2): a child or thread inherits the affinity mask of its maker [CLN-10]", .needed_by = USERS)
+       "sched_setaffinity(2): a child or thread inherits the affinity mask of its maker [CLN-10]",
+       .needed_by = USERS)
 {
 	cpu_set_t all, one;
 	int cpu = CPU_SETSIZE - 1;
@@ -225,8 +233,9 @@ static long refuse_getppid(void)
 }
 
 CLAUSE(no_new_privs_and_filters_are_inherited,
-       "prctl(2) PR_SET_NO_NEW_PRIVS, seccomp(2): the bit and the filters of the maker hold for every child and thread it makes from then on "
-       "[CLN-10]", .config = "SECCOMP_FILTER", .needed_by = "go:newosproc glibc:create_thread v8:sandbox")
+       "prctl(2) PR_SET_NO_NEW_PRIVS, seccomp(2): the bit and the filters of the maker hold for every child and "
+       "thread it makes from then on [CLN-10]",
+       .config = "SECCOMP_FILTER", .needed_by = "go:newosproc glibc:create_thread v8:sandbox")
 {
 	begin();
 	ASSERT_TRUE(make(THREAD));
@@ -242,7 +251,8 @@ CLAUSE(no_new_privs_and_filters_are_inherited,
 }
 
 CLAUSE(a_parent_death_signal_is_not_inherited,
-       "prctl(2) PR_SET_PDEATHSIG: the value is cleared for the child of a fork, and for a thread", .needed_by = USERS)
+       "prctl(2) PR_SET_PDEATHSIG: the value is cleared for the child of a fork, and for a thread",
+       .needed_by = USERS)
 {
 	begin();
 	ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0));
@@ -253,7 +263,8 @@ CLAUSE(a_parent_death_signal_is_not_inherited,
 }
 
 CLAUSE(timers_are_the_makers_own,
-       "fork(2): a child inherits neither interval timers nor those of timer_create; a thread has its process's", .needed_by = USERS)
+       "fork(2): a child inherits neither interval timers nor those of timer_create; a thread has its process's",
+       .needed_by = USERS)
 {
 	struct itimerval far = { .it_value = { .tv_sec = 1000 } };
 	struct sigevent none = { .sigev_notify = SIGEV_NONE };
@@ -271,7 +282,8 @@ CLAUSE(timers_are_the_makers_own,
 }
 
 CLAUSE(group_session_and_personality_are_inherited,
-       "fork(2), setpgid(2), setsid(2), personality(2): a child is in its parent's process group and session, and has its execution domain",
+       "fork(2), setpgid(2), setsid(2), personality(2): a child is in its parent's process group and session, and"
+       " has its execution domain",
        .needed_by = USERS)
 {
 	begin();
@@ -285,7 +297,8 @@ CLAUSE(group_session_and_personality_are_inherited,
 }
 
 CLAUSE(floating_point_control_is_inherited,
-       "arch/*/kernel/process.c copy_thread: rounding modes and exception masks of the maker are the new task's [CLN-9]",
+       "arch/*/kernel/process.c copy_thread: rounding modes and exception masks of the maker are the new task's "
+       "[CLN-9]",
        .needed_by = "go:newosproc")
 {
 	unsigned int own = arch_fp_control();
@@ -303,7 +316,8 @@ CLAUSE(floating_point_control_is_inherited,
 }
 
 CLAUSE(locks_on_memory_are_not_inherited,
-       "fork(2): the child does not inherit its parent's memory locks", .needed_by = USERS)
+       "fork(2): the child does not inherit its parent's memory locks",
+       .needed_by = USERS)
 {
 	char *page = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

@@ -17,8 +17,9 @@ static void set_limit(long tasks)
 }
 
 CLAUSE(more_tasks_than_the_limit_are_eagain_and_leave_nothing,
-       "clone(2) ERRORS EAGAIN, getrlimit(2) RLIMIT_NPROC: a user without privilege who has as many tasks as the limit gets EAGAIN for processes "
-       "and threads, nothing is written or made, and the same call succeeds once there is room [CLN-1] [CLN-13]",
+       "clone(2) ERRORS EAGAIN, getrlimit(2) RLIMIT_NPROC: a user without privilege who has as many tasks as the "
+       "limit gets EAGAIN for processes and threads, nothing is written or made, and the same call succeeds once "
+       "there is room [CLN-1] [CLN-13]",
        .needs = "root", .needed_by = USERS)
 {
 	if (!can_become(SOMEBODY, SOMEBODY))
@@ -52,8 +53,9 @@ CLAUSE(more_tasks_than_the_limit_are_eagain_and_leave_nothing,
 }
 
 CLAUSE(root_is_above_the_limit,
-       "getrlimit(2) RLIMIT_NPROC: the limit is not enforced for processes with CAP_SYS_ADMIN or CAP_SYS_RESOURCE, or real user ID 0 "
-       "[CLN-1] [incident 57]", .needs = "root", .needed_by = USERS)
+       "getrlimit(2) RLIMIT_NPROC: the limit is not enforced for processes with CAP_SYS_ADMIN or "
+       "CAP_SYS_RESOURCE, or real user ID 0 [CLN-1] [incident 57]",
+       .needs = "root", .needed_by = USERS)
 {
 	IN_CHILD {
 		struct thread t;
@@ -68,8 +70,9 @@ CLAUSE(root_is_above_the_limit,
 }
 
 CLAUSE(a_number_is_not_given_again_soon,
-       "kernel/pid.c alloc_pid (5.10, 7.2): process IDs are given out in a circle: none comes twice in a row of calls far shorter than it "
-       "[incident 56]", .commit = "5fdee8c4a5e1 pids: fix a race in pid generation that causes pids to be reused immediately",
+       "kernel/pid.c alloc_pid (5.10, 7.2): process IDs are given out in a circle: none comes twice in a row of "
+       "calls far shorter than it [incident 56]",
+       .commit = "5fdee8c4a5e1 pids: fix a race in pid generation that causes pids to be reused immediately",
        .needed_by = USERS)
 {
 	enum { CHILDREN = 100 };

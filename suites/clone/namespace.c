@@ -47,9 +47,9 @@ static const struct kind {
 };
 
 CLAUSE(a_child_of_a_flag_is_in_a_namespace_of_its_own,
-       "clone(2) CLONE_NEWUTS, NEWIPC, NEWNS, NEWNET, NEWUSER, NEWCGROUP, namespaces(7): the child is in a new namespace of that kind, and the "
-       "caller in the one it was; without the flag the child is in the caller's", AS_ROOT,
-       .config = "UTS_NS IPC_NS NET_NS USER_NS CGROUPS", .needed_by = USERS)
+       "clone(2) CLONE_NEWUTS, NEWIPC, NEWNS, NEWNET, NEWUSER, NEWCGROUP, namespaces(7): the child is in a new "
+       "namespace of that kind, and the caller in the one it was; without the flag the child is in the caller's",
+       AS_ROOT, .config = "UTS_NS IPC_NS NET_NS USER_NS CGROUPS", .needed_by = USERS)
 {
 	for (int i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		char before[64], after[64];
@@ -69,7 +69,8 @@ CLAUSE(a_child_of_a_flag_is_in_a_namespace_of_its_own,
 }
 
 CLAUSE(new_namespaces_are_not_for_everyone,
-       "clone(2) ERRORS EPERM: a new namespace of any kind but a user namespace needs CAP_SYS_ADMIN, and nothing is made without it",
+       "clone(2) ERRORS EPERM: a new namespace of any kind but a user namespace needs CAP_SYS_ADMIN, and nothing "
+       "is made without it",
        .needs = "root", .config = "UTS_NS IPC_NS NET_NS PID_NS CGROUPS", .needed_by = USERS)
 {
 	if (!can_become(NOBODY, NOBODY))
@@ -92,8 +93,9 @@ static int notes_ids(void *unused)
 }
 
 CLAUSE(the_two_words_hold_the_tid_each_side_knows,
-       "clone(2) CLONE_NEWPID with CLONE_PARENT_SETTID and CLONE_CHILD_SETTID: the parent's word and the result are the ID in the caller's pid "
-       "namespace, the child's the one in its own, 1 [TID-2]", AS_ROOT, .config = "PID_NS", .needed_by = USERS)
+       "clone(2) CLONE_NEWPID with CLONE_PARENT_SETTID and CLONE_CHILD_SETTID: the parent's word and the result "
+       "are the ID in the caller's pid namespace, the child's the one in its own, 1 [TID-2]",
+       AS_ROOT, .config = "PID_NS", .needed_by = USERS)
 {
 	long pid;
 
@@ -116,7 +118,8 @@ static int leaves_and_ends(void *unused)
 }
 
 CLAUSE(the_end_of_the_first_process_ends_its_namespace,
-       "pid_namespaces(7): when the init process of a namespace ends, all others in it are killed, and the end is told when they are gone",
+       "pid_namespaces(7): when the init process of a namespace ends, all others in it are killed, and the end is"
+       " told when they are gone",
        AS_ROOT, .config = "PID_NS", .needed_by = USERS)
 {
 	int fds[2];
@@ -143,9 +146,9 @@ static long newtime_probe(void)
 }
 
 CLAUSE(a_child_of_clone3_may_be_in_a_new_time_namespace,
-       "clone3(2), time_namespaces(7): CLONE_NEWTIME, a flag of clone3 alone, makes a child in a time namespace of its own; the caller stays, and so "
-       "do its later children [incident 54]", AS_ROOT, .config = "TIME_NS", .probe = newtime_probe, .absent_errno = EINVAL,
-       .needed_by = "go:fork_exec")
+       "clone3(2), time_namespaces(7): CLONE_NEWTIME, a flag of clone3 alone, makes a child in a time namespace "
+       "of its own; the caller stays, and so do its later children [incident 54]",
+       AS_ROOT, .config = "TIME_NS", .probe = newtime_probe, .absent_errno = EINVAL, .needed_by = "go:fork_exec")
 {
 	struct clone_args args = { .flags = CLONE_NEWTIME, .exit_signal = SIGCHLD };
 	char before[64], after[64];
@@ -171,9 +174,9 @@ static int reads_clock(void *unused)
 }
 
 CLAUSE(a_child_sees_the_clock_of_the_time_namespace_it_is_made_in,
-       "time_namespaces(7): after unshare(CLONE_NEWTIME) and a write to timens_offsets a child's CLOCK_MONOTONIC is ahead by the offset, the "
-       "caller's is not [incident 54]", AS_ROOT, .config = "TIME_NS", .probe = newtime_probe, .absent_errno = EINVAL,
-       .needed_by = "go:fork_exec")
+       "time_namespaces(7): after unshare(CLONE_NEWTIME) and a write to timens_offsets a child's CLOCK_MONOTONIC "
+       "is ahead by the offset, the caller's is not [incident 54]",
+       AS_ROOT, .config = "TIME_NS", .probe = newtime_probe, .absent_errno = EINVAL, .needed_by = "go:fork_exec")
 {
 	static const char offset[] = "monotonic 100000 0";
 	long long before = monotonic_ns(), ahead = 100000LL * 1000000000;
@@ -216,8 +219,9 @@ static int reads_groups(void *unused)
 }
 
 CLAUSE(a_child_is_made_in_the_group_that_is_given,
-       "clone3(2) CLONE_INTO_CGROUP: the child is in the version 2 control group that the descriptor refers to when it starts, the caller stays "
-       "where it was; a descriptor of none, or of another directory, is EBADF", AS_ROOT, .config = "CGROUPS", .probe = clone3_probe,
+       "clone3(2) CLONE_INTO_CGROUP: the child is in the version 2 control group that the descriptor refers to "
+       "when it starts, the caller stays where it was; a descriptor of none, or of another directory, is EBADF",
+       AS_ROOT, .config = "CGROUPS", .probe = clone3_probe,
        .needed_by = "go:fork_exec glibc:posix_spawnattr_setcgroup_np")
 {
 	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };

@@ -35,8 +35,9 @@ static int leaves_a_child(void *unused)
 }
 
 CLAUSE(a_subreaper_gets_the_children_of_its_dead_descendants,
-       "prctl(2) PR_SET_CHILD_SUBREAPER: the nearest living ancestor that is a subreaper becomes the parent, and waits for the child, whose "
-       "exit signal is SIGCHLD from then on", .needed_by = USERS)
+       "prctl(2) PR_SET_CHILD_SUBREAPER: the nearest living ancestor that is a subreaper becomes the parent, and "
+       "waits for the child, whose exit signal is SIGCHLD from then on",
+       .needed_by = USERS)
 {
 	int status = -1;
 	long pid;
@@ -77,7 +78,8 @@ static int makes_who_wants_to_hear(void *unused)
 }
 
 CLAUSE(a_parents_death_signals_a_child_that_asked,
-       "prctl(2) PR_SET_PDEATHSIG: the signal is sent to the child when its parent dies, and not before", .needed_by = USERS)
+       "prctl(2) PR_SET_PDEATHSIG: the signal is sent to the child when its parent dies, and not before",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -100,7 +102,8 @@ static int makes_who_wants_to_hear_and_ends(void *unused)
 }
 
 CLAUSE(the_parent_is_the_thread_that_made_the_child,
-       "prctl(2) PR_SET_PDEATHSIG CAVEATS: the parent is the thread that created the child: its end sends the signal though its process lives",
+       "prctl(2) PR_SET_PDEATHSIG CAVEATS: the parent is the thread that created the child: its end sends the "
+       "signal though its process lives",
        .needed_by = "go:LockOSThread")
 {
 	struct thread t;
@@ -134,8 +137,9 @@ static int leads_a_group(void *unused)
 }
 
 CLAUSE(a_stopped_group_that_is_orphaned_gets_hangup_and_continue,
-       "setpgid(2), _exit(2): if the exit of a process orphans a process group with a stopped member, SIGHUP and then SIGCONT are sent to "
-       "each process in it", .needed_by = USERS)
+       "setpgid(2), _exit(2): if the exit of a process orphans a process group with a stopped member, SIGHUP and "
+       "then SIGCONT are sent to each process in it",
+       .needed_by = USERS)
 {
 	long pid;
 

@@ -43,8 +43,9 @@ static bool is_readable(int fd)
 }
 
 CLAUSE(a_runtime_that_probes_for_pidfds_finds_them,
-       "pidfd_open(2), waitid(2), pidfd_send_signal(2): of one's own pidfd waitid is ECHILD and signal 0 is delivered; a child of "
-       "CLONE_PIDFD is waited for by its descriptor [PFD-1]", .needed_by = USERS)
+       "pidfd_open(2), waitid(2), pidfd_send_signal(2): of one's own pidfd waitid is ECHILD and signal 0 is "
+       "delivered; a child of CLONE_PIDFD is waited for by its descriptor [PFD-1]",
+       .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
 	long own, pid;
@@ -59,7 +60,8 @@ CLAUSE(a_runtime_that_probes_for_pidfds_finds_them,
 }
 
 CLAUSE(a_pidfd_is_close_on_exec_and_knows_its_process,
-       "clone(2) CLONE_PIDFD, pidfd_open(2): the close-on-exec flag is set; /proc/self/fdinfo tells the process ID in Pid: [PFD-2]",
+       "clone(2) CLONE_PIDFD, pidfd_open(2): the close-on-exec flag is set; /proc/self/fdinfo tells the process "
+       "ID in Pid: [PFD-2]",
        .needed_by = USERS)
 {
 	char path[64], text[512], wanted[32];
@@ -79,8 +81,9 @@ CLAUSE(a_pidfd_is_close_on_exec_and_knows_its_process,
 }
 
 CLAUSE(a_pidfd_is_readable_from_the_end_on_and_not_before,
-       "pidfd_open(2): poll, epoll report the descriptor as readable when the process terminates, and still after it was waited for; who waits in "
-       "poll is woken [PFD-2]", .needed_by = USERS)
+       "pidfd_open(2): poll, epoll report the descriptor as readable when the process terminates, and still after"
+       " it was waited for; who waits in poll is woken [PFD-2]",
+       .needed_by = USERS)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET }, seen = { 0 };
 	int fd, epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -121,8 +124,9 @@ static int leaves_a_thread(void *arg)
 }
 
 CLAUSE(a_process_is_not_at_its_end_while_a_thread_lives,
-       "pidfd_open(2), kernel/pid.c, kernel/exit.c (5.10, 7.2): the descriptor is readable when the last thread has ended, not when the leader has "
-       "[PFD-2] [EXI-2]", .needed_by = USERS)
+       "pidfd_open(2), kernel/pid.c, kernel/exit.c (5.10, 7.2): the descriptor is readable when the last thread "
+       "has ended, not when the leader has [PFD-2] [EXI-2]",
+       .needed_by = USERS)
 {
 	struct leader *l = shared_memory(sizeof(*l));
 	int fd;
@@ -143,8 +147,9 @@ static int exits_with_three(void *unused)
 }
 
 CLAUSE(waitid_takes_a_pidfd,
-       "waitid(2) P_PIDFD: the child that the descriptor refers to is waited for, with the same options and siginfo as by number; then it is "
-       "ECHILD [PFD-3]", .needed_by = USERS)
+       "waitid(2) P_PIDFD: the child that the descriptor refers to is waited for, with the same options and "
+       "siginfo as by number; then it is ECHILD [PFD-3]",
+       .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
 	int fd, other_fd;
@@ -171,7 +176,8 @@ CLAUSE(waitid_takes_a_pidfd,
 }
 
 CLAUSE(a_nonblocking_pidfd_does_not_wait,
-       "pidfd_open(2) PIDFD_NONBLOCK, waitid(2) ERRORS EAGAIN: waiting by a nonblocking descriptor for a child that lives is EAGAIN, with WNOHANG 0",
+       "pidfd_open(2) PIDFD_NONBLOCK, waitid(2) ERRORS EAGAIN: waiting by a nonblocking descriptor for a child "
+       "that lives is EAGAIN, with WNOHANG 0",
        .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
@@ -189,8 +195,9 @@ CLAUSE(a_nonblocking_pidfd_does_not_wait,
 }
 
 CLAUSE(what_is_no_pidfd_is_refused,
-       "pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), waitid(2) ERRORS: EBADF for a descriptor that is none or no pidfd, EINVAL for flags, "
-       "signals and process IDs that do not exist", .needed_by = USERS)
+       "pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), waitid(2) ERRORS: EBADF for a descriptor that is "
+       "none or no pidfd, EINVAL for flags, signals and process IDs that do not exist",
+       .needed_by = USERS)
 {
 	int null = open("/dev/null", O_RDONLY);
 	siginfo_t info;
@@ -226,8 +233,9 @@ static void note_signal(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_signal_by_pidfd_is_one_by_kill,
-       "pidfd_send_signal(2): with a NULL info the signal has the siginfo of kill: SI_USER and the sender; with info, what that says, its signal "
-       "number being that of the call", .needed_by = USERS)
+       "pidfd_send_signal(2): with a NULL info the signal has the siginfo of kill: SI_USER and the sender; with "
+       "info, what that says, its signal number being that of the call",
+       .needed_by = USERS)
 {
 	siginfo_t info = { .si_signo = SIGUSR2, .si_code = SI_QUEUE };
 	long own;
@@ -251,7 +259,9 @@ CLAUSE(a_signal_by_pidfd_is_one_by_kill,
 }
 
 CLAUSE(nobody_is_told_a_lie_about_the_sender,
-       "pidfd_send_signal(2) ERRORS EPERM: to another process a siginfo that says it is from kill or the kernel is refused", .needed_by = USERS)
+       "pidfd_send_signal(2) ERRORS EPERM: to another process a siginfo that says it is from kill or the kernel "
+       "is refused",
+       .needed_by = USERS)
 {
 	siginfo_t info = { .si_signo = SIGTERM, .si_code = SI_USER };
 	int fd;
@@ -269,8 +279,9 @@ CLAUSE(nobody_is_told_a_lie_about_the_sender,
 }
 
 CLAUSE(a_pidfd_of_who_was_reaped_is_esrch_though_the_number_lives_again,
-       "pidfd_send_signal(2) ERRORS ESRCH: the process has terminated and been waited for; a zombie still takes signals; the descriptor never comes "
-       "to mean another process with the same ID [PFD-2]", .needs = "root cap=sys_admin", .probe = clone3_probe, .needed_by = USERS)
+       "pidfd_send_signal(2) ERRORS ESRCH: the process has terminated and been waited for; a zombie still takes "
+       "signals; the descriptor never comes to mean another process with the same ID [PFD-2]",
+       .needs = "root cap=sys_admin", .probe = clone3_probe, .needed_by = USERS)
 {
 	int fd, tid;
 	struct clone_args args = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&tid, .set_tid_size = 1 };
@@ -301,7 +312,8 @@ static int opens_something(void *slot)
 }
 
 CLAUSE(a_descriptor_of_another_process_can_be_taken_over,
-       "pidfd_getfd(2): the descriptor obtained refers to the same open file and its offset, and is close-on-exec", .needed_by = "v8:sandbox")
+       "pidfd_getfd(2): the descriptor obtained refers to the same open file and its offset, and is close-on-exec",
+       .needed_by = "v8:sandbox")
 {
 	volatile int *theirs = shared_memory(sizeof(*theirs));
 	int fd;
@@ -321,8 +333,9 @@ CLAUSE(a_descriptor_of_another_process_can_be_taken_over,
 }
 
 CLAUSE(a_pidfd_that_cannot_be_stored_makes_no_child,
-       "kernel/fork.c copy_process (5.10, 7.2): an address for the descriptor that cannot be written is EFAULT, a full table EMFILE; no child is "
-       "made and no descriptor left [CLN-13]", .needed_by = USERS)
+       "kernel/fork.c copy_process (5.10, 7.2): an address for the descriptor that cannot be written is EFAULT, a"
+       " full table EMFILE; no child is made and no descriptor left [CLN-13]",
+       .needed_by = USERS)
 {
 	uint64_t limit[2], none[2];
 	int fd, first = open("/dev/null", O_RDONLY);

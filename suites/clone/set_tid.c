@@ -49,7 +49,8 @@ static long make_with_free_number(struct request *r, int (*fn)(void *), void *ar
 }
 
 CLAUSE(a_free_number_is_given_as_asked,
-       "clone3(2) The set_tid array: the child has the process ID that was asked for, which the call returns", AS_ROOT, .needed_by = USERS)
+       "clone3(2) The set_tid array: the child has the process ID that was asked for, which the call returns",
+       AS_ROOT, .needed_by = USERS)
 {
 	struct request r = { .size = 1 };
 	long *seen = shared_memory(sizeof(*seen)), pid;
@@ -61,7 +62,8 @@ CLAUSE(a_free_number_is_given_as_asked,
 }
 
 CLAUSE(a_number_that_is_taken_is_eexist,
-       "clone3(2) ERRORS EEXIST: one or more of the IDs in set_tid exists already, of a process, a thread or a zombie",
+       "clone3(2) ERRORS EEXIST: one or more of the IDs in set_tid exists already, of a process, a thread or a "
+       "zombie",
        AS_ROOT, .needed_by = USERS)
 {
 	struct request r = { .tids = { getpid() }, .size = 1 };
@@ -83,7 +85,8 @@ CLAUSE(a_number_that_is_taken_is_eexist,
 }
 
 CLAUSE(a_number_that_cannot_be_is_einval,
-       "clone3(2) ERRORS EINVAL: an ID below 1 or not below pid_max, more IDs than pid namespaces", AS_ROOT, .needed_by = USERS)
+       "clone3(2) ERRORS EINVAL: an ID below 1 or not below pid_max, more IDs than pid namespaces",
+       AS_ROOT, .needed_by = USERS)
 {
 	const int bad[] = { 0, -1, INT32_MIN, pid_max(), pid_max() + 1, INT32_MAX };
 	struct request r = { .size = 1 };
@@ -98,8 +101,9 @@ CLAUSE(a_number_that_cannot_be_is_einval,
 }
 
 CLAUSE(numbers_that_cannot_be_read_are_efault,
-       "clone3(2), kernel/fork.c copy_clone_args_from_user (5.10, 7.2): a set_tid array that cannot be read is EFAULT", .probe = clone3_probe,
-       .needed_by = USERS)
+       "clone3(2), kernel/fork.c copy_clone_args_from_user (5.10, 7.2): a set_tid array that cannot be read is "
+       "EFAULT",
+       .probe = clone3_probe, .needed_by = USERS)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD, .set_tid = 1, .set_tid_size = 1 };
 
@@ -114,8 +118,9 @@ static int is_refused(void *unused)
 }
 
 CLAUSE(a_number_is_not_for_everyone,
-       "clone3(2) ERRORS EPERM: set_tid needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in the namespace's user namespace", .needs = "root",
-       .probe = clone3_probe, .needed_by = USERS)
+       "clone3(2) ERRORS EPERM: set_tid needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE in the namespace's user "
+       "namespace",
+       .needs = "root", .probe = clone3_probe, .needed_by = USERS)
 {
 	if (!can_become(NOBODY, NOBODY))
 		SKIP(return, "no other user to become here");
@@ -140,8 +145,9 @@ static int makes_a_second(void *arg)
 }
 
 CLAUSE(the_first_of_a_new_namespace_can_only_be_one,
-       "clone3(2) ERRORS EINVAL, pid_namespaces(7): with CLONE_NEWPID the first ID is that in the new namespace, and only 1 is possible there; "
-       "the next is that outside", IN_NAMESPACES, .needed_by = USERS)
+       "clone3(2) ERRORS EINVAL, pid_namespaces(7): with CLONE_NEWPID the first ID is that in the new namespace, "
+       "and only 1 is possible there; the next is that outside",
+       IN_NAMESPACES, .needed_by = USERS)
 {
 	struct request r = { .tids = { 2 }, .size = 1, .flags = CLONE_NEWPID };
 	long *seen = shared_memory(sizeof(*seen)), pid;
@@ -159,7 +165,8 @@ CLAUSE(the_first_of_a_new_namespace_can_only_be_one,
 }
 
 CLAUSE(numbers_go_from_the_innermost_namespace_outwards,
-       "clone3(2) The set_tid array: the first element is the ID in the most nested namespace; namespaces without one number as they like",
+       "clone3(2) The set_tid array: the first element is the ID in the most nested namespace; namespaces without"
+       " one number as they like",
        IN_NAMESPACES, .needed_by = USERS)
 {
 	struct nested *n = shared_memory(sizeof(*n));

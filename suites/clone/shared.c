@@ -40,8 +40,9 @@ static int writes_memory(void *unused)
 }
 
 CLAUSE(memory_is_one_with_clone_vm_and_a_copy_without,
-       "clone(2) CLONE_VM: writes by either are seen by the other; without it the child has a copy of the time of the call, in which "
-       "neither sees the other's writes [CLN-4]", .needed_by = USERS)
+       "clone(2) CLONE_VM: writes by either are seen by the other; without it the child has a copy of the time of"
+       " the call, in which neither sees the other's writes [CLN-4]",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -66,7 +67,8 @@ static int maps_and_unmaps(void *page)
 }
 
 CLAUSE(mappings_are_one_with_clone_vm_and_a_copy_without,
-       "clone(2) CLONE_VM: a mapping or unmapping by the child affects the other as well, and without the flag does not [CLN-4]",
+       "clone(2) CLONE_VM: a mapping or unmapping by the child affects the other as well, and without the flag "
+       "does not [CLN-4]",
        .needed_by = USERS)
 {
 	long pid;
@@ -96,8 +98,9 @@ static int opens_and_closes(void *fd)
 }
 
 CLAUSE(descriptors_are_one_table_with_clone_files_and_a_copy_without,
-       "clone(2) CLONE_FILES: a descriptor that either opens, closes or changes is so for the other; without the flag the child has "
-       "duplicates, and what it opens and closes is its own [CLN-4]", .needed_by = USERS)
+       "clone(2) CLONE_FILES: a descriptor that either opens, closes or changes is so for the other; without the "
+       "flag the child has duplicates, and what it opens and closes is its own [CLN-4]",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -131,7 +134,8 @@ static int seeks(void *fd)
 }
 
 CLAUSE(offsets_are_one_whether_tables_are_or_not,
-       "clone(2) CLONE_FILES: duplicated descriptors refer to the same open file descriptions, and share their offset and status flags",
+       "clone(2) CLONE_FILES: duplicated descriptors refer to the same open file descriptions, and share their "
+       "offset and status flags",
        .needed_by = USERS)
 {
 	int fd = open("/proc/self/exe", O_RDONLY);
@@ -159,7 +163,9 @@ static int changes_directory(void *unused)
 }
 
 CLAUSE(directory_and_umask_are_one_with_clone_fs_and_a_copy_without,
-       "clone(2) CLONE_FS: chdir and umask by either affect the other; without the flag the child works on a copy [CLN-4]", .needed_by = USERS)
+       "clone(2) CLONE_FS: chdir and umask by either affect the other; without the flag the child works on a copy"
+       " [CLN-4]",
+       .needed_by = USERS)
 {
 	char cwd[256];
 	long pid;
@@ -188,8 +194,8 @@ static int changes_root(void *unused)
 }
 
 CLAUSE(the_root_is_one_with_clone_fs_and_a_copy_without,
-       "clone(2) CLONE_FS: chroot by either affects the other; without the flag it does not [CLN-4]", .needs = "root cap=sys_chroot",
-       .needed_by = USERS)
+       "clone(2) CLONE_FS: chroot by either affects the other; without the flag it does not [CLN-4]",
+       .needs = "root cap=sys_chroot", .needed_by = USERS)
 {
 	long pid;
 
@@ -215,7 +221,8 @@ static int changes_actions(void *unused)
 }
 
 CLAUSE(actions_are_one_with_clone_sighand_and_a_copy_without,
-       "clone(2) CLONE_SIGHAND: rt_sigaction by either changes the action of both; without the flag, of the caller alone [CLN-4]",
+       "clone(2) CLONE_SIGHAND: rt_sigaction by either changes the action of both; without the flag, of the "
+       "caller alone [CLN-4]",
        .needed_by = USERS)
 {
 	struct kernel_sigaction action = { 0 };
@@ -245,7 +252,8 @@ static int blocks_all(void *unused)
 }
 
 CLAUSE(masks_and_pending_signals_are_each_ones_own,
-       "clone(2) CLONE_SIGHAND: the two processes still have distinct signal masks and sets of pending signals", .needed_by = USERS)
+       "clone(2) CLONE_SIGHAND: the two processes still have distinct signal masks and sets of pending signals",
+       .needed_by = USERS)
 {
 	struct kernel_sigset mask = SIGSET_FULL;
 	long pid;
@@ -273,8 +281,9 @@ static int changes_all_of_a_thread(void *unused)
 }
 
 CLAUSE(a_thread_of_a_runtime_shares_all_of_them,
-       "clone(2): with VM FS FILES SIGHAND THREAD SYSVSEM memory, directory, umask, descriptors and actions are those of the process, and "
-       "stay as the thread left them [CLN-4]", .needed_by = USERS)
+       "clone(2): with VM FS FILES SIGHAND THREAD SYSVSEM memory, directory, umask, descriptors and actions are "
+       "those of the process, and stay as the thread left them [CLN-4]",
+       .needed_by = USERS)
 {
 	struct kernel_sigaction action = { 0 };
 	struct thread t;

@@ -40,8 +40,9 @@ static bool is_gone(long tid)
 }
 
 CLAUSE(the_parents_word_holds_the_tid_before_the_child_runs_and_before_the_call_returns,
-       "clone(2) CLONE_PARENT_SETTID: the child thread ID is stored at parent_tid in the parent's memory before the child runs: a child "
-       "that shares memory finds it there [GLC-3]", .needed_by = USERS)
+       "clone(2) CLONE_PARENT_SETTID: the child thread ID is stored at parent_tid in the parent's memory before "
+       "the child runs: a child that shares memory finds it there [GLC-3]",
+       .needed_by = USERS)
 {
 	static const unsigned long flags[] = { CLONE_VM | SIGCHLD, CLONE_VM | CLONE_VFORK | SIGCHLD, THREAD_FLAGS };
 
@@ -63,7 +64,8 @@ CLAUSE(the_parents_word_holds_the_tid_before_the_child_runs_and_before_the_call_
 }
 
 CLAUSE(the_parents_word_is_in_the_parents_memory_alone,
-       "clone(2) CLONE_PARENT_SETTID: the tid is stored in the parent's memory; a child with a copy of it has what was there before",
+       "clone(2) CLONE_PARENT_SETTID: the tid is stored in the parent's memory; a child with a copy of it has "
+       "what was there before",
        .needed_by = USERS)
 {
 	struct seen *s = shared_memory(sizeof(*s));
@@ -80,8 +82,9 @@ CLAUSE(the_parents_word_is_in_the_parents_memory_alone,
 }
 
 CLAUSE(the_childs_word_holds_its_tid_before_it_runs,
-       "clone(2) CLONE_CHILD_SETTID: the thread ID is stored at child_tid in the child's memory before control returns to user space there; "
-       "the memory of a parent that does not share it stays", .needed_by = "glibc:_Fork")
+       "clone(2) CLONE_CHILD_SETTID: the thread ID is stored at child_tid in the child's memory before control "
+       "returns to user space there; the memory of a parent that does not share it stays",
+       .needed_by = "glibc:_Fork")
 {
 	static const unsigned long flags[] = { SIGCHLD, CLONE_VM | SIGCHLD, THREAD_FLAGS };
 	struct seen *s = shared_memory(sizeof(*s));
@@ -121,8 +124,9 @@ static void let_go(struct seen *s)
 }
 
 CLAUSE(the_word_is_cleared_at_the_end_of_whoever_shares_memory,
-       "clone(2) CLONE_CHILD_CLEARTID: the child thread ID at child_tid is zeroed when the child exits, and not before; no byte beside it is "
-       "written [GLC-1]", .needed_by = USERS)
+       "clone(2) CLONE_CHILD_CLEARTID: the child thread ID at child_tid is zeroed when the child exits, and not "
+       "before; no byte beside it is written [GLC-1]",
+       .needed_by = USERS)
 {
 	static const unsigned long flags[] = { CLONE_VM | SIGCHLD, THREAD_FLAGS };
 
@@ -146,8 +150,9 @@ CLAUSE(the_word_is_cleared_at_the_end_of_whoever_shares_memory,
 }
 
 CLAUSE(the_word_of_a_child_that_is_killed_is_cleared_too,
-       "kernel/fork.c mm_release (5.10, 7.2): the word is cleared whichever way the task ends while another uses its memory: by exit_group, by "
-       "SIGKILL in a system call [GLC-1]", .needed_by = USERS)
+       "kernel/fork.c mm_release (5.10, 7.2): the word is cleared whichever way the task ends while another uses "
+       "its memory: by exit_group, by SIGKILL in a system call [GLC-1]",
+       .needed_by = USERS)
 {
 	int status = 3;
 
@@ -168,8 +173,9 @@ CLAUSE(the_word_of_a_child_that_is_killed_is_cleared_too,
 }
 
 CLAUSE(the_last_user_of_its_memory_writes_nothing,
-       "kernel/fork.c mm_release (5.10, 7.2): a task that nobody shares memory with leaves the word as it is, even in a page that other "
-       "processes have mapped, and wakes nobody [GLC-1]", .needed_by = "glibc:_Fork")
+       "kernel/fork.c mm_release (5.10, 7.2): a task that nobody shares memory with leaves the word as it is, "
+       "even in a page that other processes have mapped, and wakes nobody [GLC-1]",
+       .needed_by = "glibc:_Fork")
 {
 	struct seen *s = shared_memory(sizeof(*s));
 	long pid;
@@ -191,8 +197,9 @@ static int waits_on_word(void *arg)
 }
 
 CLAUSE(one_waiter_is_woken_as_by_a_shared_wake,
-       "clone(2) CLONE_CHILD_CLEARTID: a wake is done on the futex at that address, futex(child_tid, FUTEX_WAKE, 1): one waiter of the "
-       "shared kind goes on, and the others sleep [GLC-1]", .needed_by = USERS)
+       "clone(2) CLONE_CHILD_CLEARTID: a wake is done on the futex at that address, futex(child_tid, FUTEX_WAKE, "
+       "1): one waiter of the shared kind goes on, and the others sleep [GLC-1]",
+       .needed_by = USERS)
 {
 	struct seen *s = shared_memory(sizeof(*s)), go = { 0 };
 	struct thread waiter[2];
@@ -215,8 +222,9 @@ CLAUSE(one_waiter_is_woken_as_by_a_shared_wake,
 }
 
 CLAUSE(a_waiter_of_another_process_is_woken,
-       "clone(2) CLONE_CHILD_CLEARTID, futex(2): the wake is not private: who waits through another mapping of the same page is woken "
-       "[GLC-1]", .needed_by = USERS)
+       "clone(2) CLONE_CHILD_CLEARTID, futex(2): the wake is not private: who waits through another mapping of "
+       "the same page is woken [GLC-1]",
+       .needed_by = USERS)
 {
 	struct seen *s = shared_memory(sizeof(*s)), go = { 0 };
 	long tid, waiter;
@@ -269,8 +277,9 @@ static int first_cpu(const cpu_set_t *set)
 }
 
 CLAUSE(a_woken_waiter_finds_the_word_cleared,
-       "clone(2) CLONE_CHILD_CLEARTID: the word is zeroed, then a wake is done: whoever the wake lets go on reads 0, or would wait again for "
-       "ever [GLC-1]", .needed_by = USERS)
+       "clone(2) CLONE_CHILD_CLEARTID: the word is zeroed, then a wake is done: whoever the wake lets go on reads"
+       " 0, or would wait again for ever [GLC-1]",
+       .needed_by = USERS)
 {
 	struct seen *s = shared_memory(page_size());
 	struct thread hammer;
@@ -320,8 +329,9 @@ static int moves_its_word(void *arg)
 }
 
 CLAUSE(set_tid_address_replaces_the_word_and_returns_the_callers_tid,
-       "set_tid_address(2): clear_child_tid of the calling thread is set to tidptr, and the caller's thread ID, not its process ID, is "
-       "returned always [GLC-2]", .needed_by = "glibc:__tls_init_tp musl:__init_tp")
+       "set_tid_address(2): clear_child_tid of the calling thread is set to tidptr, and the caller's thread ID, "
+       "not its process ID, is returned always [GLC-2]",
+       .needed_by = "glibc:__tls_init_tp musl:__init_tp")
 {
 	struct addresses a = { .first = 77, .second = 78 };
 	long tid;
@@ -337,8 +347,9 @@ CLAUSE(set_tid_address_replaces_the_word_and_returns_the_callers_tid,
 }
 
 CLAUSE(a_new_task_has_no_word_to_clear_unless_it_asks,
-       "kernel/fork.c copy_process (5.10, 7.2): clear_child_tid is not inherited: the end of a thread or child of one that has a word leaves "
-       "that word [CLN-8]", .needed_by = "go:newosproc glibc:_Fork")
+       "kernel/fork.c copy_process (5.10, 7.2): clear_child_tid is not inherited: the end of a thread or child of"
+       " one that has a word leaves that word [CLN-8]",
+       .needed_by = "go:newosproc glibc:_Fork")
 {
 	volatile int word = 77;
 	long pid;

@@ -44,8 +44,9 @@ static int naps_and_exits(void *how)
 }
 
 CLAUSE(the_caller_is_suspended_until_its_child_is_done_with_the_memory,
-       "clone(2) CLONE_VFORK: the caller goes on when the child has ended, by exit(2), exit_group(2) or a signal, or has executed, and not before "
-       "[VFK-1] [incident 52]", .needed_by = USERS)
+       "clone(2) CLONE_VFORK: the caller goes on when the child has ended, by exit(2), exit_group(2) or a signal,"
+       " or has executed, and not before [VFK-1] [incident 52]",
+       .needed_by = USERS)
 {
 	begin();
 	arguments = exits_with_four;
@@ -85,7 +86,8 @@ static void let_go(void)
 }
 
 CLAUSE(other_threads_of_the_caller_run_on,
-       "clone(2) CLONE_VFORK, vfork(2): only the calling thread is suspended; a sibling runs, makes processes, and can end the wait [VFK-1]",
+       "clone(2) CLONE_VFORK, vfork(2): only the calling thread is suspended; a sibling runs, makes processes, "
+       "and can end the wait [VFK-1]",
        .needed_by = USERS)
 {
 	unsigned long flags = FLAGS;
@@ -113,8 +115,9 @@ static void count_signal(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(signals_wait_until_the_caller_goes_on,
-       "vfork(2) Linux description: the caller is not woken by a signal that it handles; the handler runs once the child has released the "
-       "memory", .needed_by = USERS)
+       "vfork(2) Linux description: the caller is not woken by a signal that it handles; the handler runs once "
+       "the child has released the memory",
+       .needed_by = USERS)
 {
 	unsigned long flags = FLAGS;
 	struct thread t;
@@ -144,7 +147,9 @@ static int forks_and_waits(void *unused)
 }
 
 CLAUSE(a_caller_that_is_killed_does_not_wait,
-       "kernel/fork.c wait_for_vfork_done (5.10, 7.2): SIGKILL ends a caller that is suspended, and its child goes on", .needed_by = USERS)
+       "kernel/fork.c wait_for_vfork_done (5.10, 7.2): SIGKILL ends a caller that is suspended, and its child "
+       "goes on",
+       .needed_by = USERS)
 {
 	long pid, child;
 
@@ -179,8 +184,9 @@ static int changes_everything(void *fd)
 }
 
 CLAUSE(the_child_shares_memory_and_nothing_else,
-       "clone(2) CLONE_VM without CLONE_SIGHAND, CLONE_FILES, CLONE_FS: what the child does to handlers, descriptors, directory, umask, mask and "
-       "group stays its own, what it writes does not [VFK-2]", .needed_by = USERS)
+       "clone(2) CLONE_VM without CLONE_SIGHAND, CLONE_FILES, CLONE_FS: what the child does to handlers, "
+       "descriptors, directory, umask, mask and group stays its own, what it writes does not [VFK-2]",
+       .needed_by = USERS)
 {
 	struct kernel_sigaction action = { 0 };
 	struct kernel_sigset mask = SIGSET_FULL;
@@ -217,8 +223,9 @@ static int fails_to_execute(void *unused)
 }
 
 CLAUSE(a_child_whose_exec_fails_goes_on_in_the_shared_memory,
-       "execve(2) ERRORS, clone(2) CLONE_VFORK: a failed exec returns to the child, which tells its parent by the memory they share; the parent "
-       "still waits [VFK-4]", .needed_by = USERS)
+       "execve(2) ERRORS, clone(2) CLONE_VFORK: a failed exec returns to the child, which tells its parent by the"
+       " memory they share; the parent still waits [VFK-4]",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -250,8 +257,9 @@ static int executes_or_tells(void *arg)
 }
 
 CLAUSE(the_parent_learns_of_exec_by_a_pipe_that_closes,
-       "execve(2), pipe(7): a pipe's close-on-exec end that only the child has left closes at a successful exec, and carries the error of one "
-       "that fails [VFK-3]", .needed_by = USERS)
+       "execve(2), pipe(7): a pipe's close-on-exec end that only the child has left closes at a successful exec, "
+       "and carries the error of one that fails [VFK-3]",
+       .needed_by = USERS)
 {
 	struct spawned s = { .path = "/proc/self/exe" };
 	char error = 77;
@@ -276,8 +284,9 @@ static int checks_pidfd(void *fd)
 }
 
 CLAUSE(the_pidfd_is_stored_before_the_child_runs,
-       "clone(2) CLONE_PIDFD: the descriptor is stored at parent_tid when the child starts, under CLONE_VFORK too, and is of that child: "
-       "WEXITED with P_PIDFD waits for it [VFK-5] [incident 51]", .needed_by = "go:fork_exec glibc:pidfd_spawn")
+       "clone(2) CLONE_PIDFD: the descriptor is stored at parent_tid when the child starts, under CLONE_VFORK "
+       "too, and is of that child: WEXITED with P_PIDFD waits for it [VFK-5] [incident 51]",
+       .needed_by = "go:fork_exec glibc:pidfd_spawn")
 {
 	siginfo_t info = { 0 };
 	int fd = -1;
@@ -305,7 +314,8 @@ static int forks_again(void *depth)
 }
 
 CLAUSE(a_child_of_vfork_may_vfork,
-       "clone(2) CLONE_VFORK: a child that shares memory may make one of its own, and each caller goes on when its own is done",
+       "clone(2) CLONE_VFORK: a child that shares memory may make one of its own, and each caller goes on when "
+       "its own is done",
        .needed_by = USERS)
 {
 	int depth = 5;

@@ -26,8 +26,9 @@ static int sends_itself(void *sig)
 }
 
 CLAUSE(waitid_tells_who_ended_how,
-       "waitid(2): si_pid, si_uid, si_signo SIGCHLD, si_status the exit status or the signal, si_code CLD_EXITED or CLD_KILLED; wait4 "
-       "gives the same in its status word [PFD-3]", .needed_by = USERS)
+       "waitid(2): si_pid, si_uid, si_signo SIGCHLD, si_status the exit status or the signal, si_code CLD_EXITED "
+       "or CLD_KILLED; wait4 gives the same in its status word [PFD-3]",
+       .needed_by = USERS)
 {
 	static const int sigs[] = { 0, SIGKILL, SIGTERM, SIGHUP, SIGUSR2, 34, 64 };
 
@@ -60,8 +61,9 @@ static int dumps(void *unused)
 }
 
 CLAUSE(a_signal_that_dumps_core_is_told_as_killed_or_dumped,
-       "waitid(2), signal(7): of a child that SIGQUIT ended si_code is CLD_DUMPED where WCOREDUMP of its status is set, else CLD_KILLED, "
-       "and the signal the same [PFD-3]", .needed_by = USERS)
+       "waitid(2), signal(7): of a child that SIGQUIT ended si_code is CLD_DUMPED where WCOREDUMP of its status "
+       "is set, else CLD_KILLED, and the signal the same [PFD-3]",
+       .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
 	long pid, end;
@@ -75,8 +77,9 @@ CLAUSE(a_signal_that_dumps_core_is_told_as_killed_or_dumped,
 }
 
 CLAUSE(a_stop_and_a_continue_are_told_once_each,
-       "waitid(2), wait(2): WSTOPPED tells CLD_STOPPED with the signal, WCONTINUED CLD_CONTINUED with SIGCONT; wait4 the same with WUNTRACED; "
-       "each is told once, again and again with WNOWAIT", .needed_by = USERS)
+       "waitid(2), wait(2): WSTOPPED tells CLD_STOPPED with the signal, WCONTINUED CLD_CONTINUED with SIGCONT; "
+       "wait4 the same with WUNTRACED; each is told once, again and again with WNOWAIT",
+       .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
 	int status = -1;
@@ -104,8 +107,9 @@ CLAUSE(a_stop_and_a_continue_are_told_once_each,
 }
 
 CLAUSE(a_child_that_lives_is_nothing_to_tell_with_wnohang,
-       "wait4(2), waitid(2) WNOHANG: with children in no state that is asked for the call returns 0 at once; waitid then has si_signo and si_pid "
-       "0, and wait4 leaves the status", .needed_by = USERS)
+       "wait4(2), waitid(2) WNOHANG: with children in no state that is asked for the call returns 0 at once; "
+       "waitid then has si_signo and si_pid 0, and wait4 leaves the status",
+       .needed_by = USERS)
 {
 	siginfo_t info;
 	int status = 0x5a5a;
@@ -123,7 +127,8 @@ CLAUSE(a_child_that_lives_is_nothing_to_tell_with_wnohang,
 }
 
 CLAUSE(a_zombie_is_told_until_someone_reaps_it_and_then_never,
-       "waitid(2) WNOWAIT: the child is left in a waitable state; without it, it is gone, its ID no longer one of a child: ECHILD",
+       "waitid(2) WNOWAIT: the child is left in a waitable state; without it, it is gone, its ID no longer one of"
+       " a child: ECHILD",
        .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
@@ -150,8 +155,9 @@ static int is_in_its_own_group(void *unused)
 }
 
 CLAUSE(groups_and_single_children_are_chosen_by_number,
-       "wait4(2), waitid(2): pid > 0 or P_PID is that child, -1 or P_ALL any, 0 or P_PGID with 0 any of the caller's group, below -1 or P_PGID "
-       "any of that group", .needed_by = USERS)
+       "wait4(2), waitid(2): pid > 0 or P_PID is that child, -1 or P_ALL any, 0 or P_PGID with 0 any of the "
+       "caller's group, below -1 or P_PGID any of that group",
+       .needed_by = USERS)
 {
 	siginfo_t info = { 0 };
 	int status = -1;
@@ -174,8 +180,9 @@ CLAUSE(groups_and_single_children_are_chosen_by_number,
 }
 
 CLAUSE(what_makes_no_sense_is_refused,
-       "wait4(2), waitid(2) ERRORS: EINVAL for options or an ID type that do not exist, for waitid without a state to wait for, for P_PID "
-       "of no process ID; ECHILD for who is no child; EFAULT for results that cannot be written; ESRCH for INT_MIN",
+       "wait4(2), waitid(2) ERRORS: EINVAL for options or an ID type that do not exist, for waitid without a "
+       "state to wait for, for P_PID of no process ID; ECHILD for who is no child; EFAULT for results that cannot"
+       " be written; ESRCH for INT_MIN",
        .needed_by = USERS)
 {
 	siginfo_t info;
@@ -202,7 +209,8 @@ CLAUSE(what_makes_no_sense_is_refused,
 }
 
 CLAUSE(waitid_without_a_place_for_the_result_reaps_all_the_same,
-       "waitid(2) C library/kernel differences: a NULL infop is accepted by the raw call", .needed_by = "go:fork_exec")
+       "waitid(2) C library/kernel differences: a NULL infop is accepted by the raw call",
+       .needed_by = "go:fork_exec")
 {
 	long pid;
 
@@ -213,8 +221,10 @@ CLAUSE(waitid_without_a_place_for_the_result_reaps_all_the_same,
 }
 
 CLAUSE(the_kind_of_a_child_is_chosen_by_its_exit_signal,
-       "wait(2) __WCLONE, __WALL: a child that delivers another signal than SIGCHLD, or none, is a clone child: waited for with __WCLONE or "
-       "__WALL only; one of SIGCHLD without __WCLONE or with __WALL; the same in waitid", .needed_by = USERS)
+       "wait(2) __WCLONE, __WALL: a child that delivers another signal than SIGCHLD, or none, is a clone child: "
+       "waited for with __WCLONE or __WALL only; one of SIGCHLD without __WCLONE or with __WALL; the same in "
+       "waitid",
+       .needed_by = USERS)
 {
 	static const int signals[] = { 0, SIGUSR1, SIGCHLD, 34 };
 
@@ -250,8 +260,9 @@ static void note_signal(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(the_exit_signal_is_the_one_that_was_asked_for,
-       "clone(2) The child termination signal: the low byte of flags is the signal sent to the parent when the child terminates; SIGCHLD "
-       "tells how it ended; 0 sends none", .needed_by = USERS)
+       "clone(2) The child termination signal: the low byte of flags is the signal sent to the parent when the "
+       "child terminates; SIGCHLD tells how it ended; 0 sends none",
+       .needed_by = USERS)
 {
 	static const int signals[] = { SIGCHLD, SIGUSR1, SIGWINCH, SIGIO, 34, 64 };
 	long pid;
@@ -297,8 +308,9 @@ static long children_vanish(signal_handler *action, unsigned long flags)
 }
 
 CLAUSE(children_of_who_does_not_care_leave_no_zombie,
-       "wait(2) NOTES, sigaction(2) SA_NOCLDWAIT: with SIGCHLD ignored or SA_NOCLDWAIT children do not become zombies, and a wait blocks "
-       "until all are gone and is then ECHILD", .needed_by = USERS)
+       "wait(2) NOTES, sigaction(2) SA_NOCLDWAIT: with SIGCHLD ignored or SA_NOCLDWAIT children do not become "
+       "zombies, and a wait blocks until all are gone and is then ECHILD",
+       .needed_by = USERS)
 {
 	EXPECT_RET(0, children_vanish(SIGNAL_IGNORE, 0));
 	EXPECT_RET(0, children_vanish(SIGNAL_DEFAULT, SA_NOCLDWAIT));
@@ -308,8 +320,9 @@ CLAUSE(children_of_who_does_not_care_leave_no_zombie,
 }
 
 CLAUSE(children_of_the_default_action_do_become_zombies,
-       "wait(2) NOTES: the default disposition of SIGCHLD, which is to ignore it, is not that of SIG_IGN; nor are children with another exit "
-       "signal reaped", .needed_by = USERS)
+       "wait(2) NOTES: the default disposition of SIGCHLD, which is to ignore it, is not that of SIG_IGN; nor are"
+       " children with another exit signal reaped",
+       .needed_by = USERS)
 {
 	long pid;
 
@@ -323,7 +336,8 @@ CLAUSE(children_of_the_default_action_do_become_zombies,
 }
 
 CLAUSE(a_stop_is_not_signalled_to_who_does_not_want_it,
-       "sigaction(2) SA_NOCLDSTOP: no SIGCHLD when children stop or resume, but when they end; without it, CLD_STOPPED and CLD_CONTINUED",
+       "sigaction(2) SA_NOCLDSTOP: no SIGCHLD when children stop or resume, but when they end; without it, "
+       "CLD_STOPPED and CLD_CONTINUED",
        .needed_by = USERS)
 {
 	long pid;
@@ -359,8 +373,9 @@ static int waits_for_the_child(void *pid)
 }
 
 CLAUSE(a_child_is_that_of_every_thread_unless_wnothread,
-       "wait(2) __WNOTHREAD, Linux notes: a thread can wait for children of other threads of its group, and with __WNOTHREAD for its own "
-       "only", .needed_by = USERS)
+       "wait(2) __WNOTHREAD, Linux notes: a thread can wait for children of other threads of its group, and with "
+       "__WNOTHREAD for its own only",
+       .needed_by = USERS)
 {
 	struct thread t;
 	long pid;
@@ -385,8 +400,9 @@ static int burns(void *unused)
 }
 
 CLAUSE(the_usage_of_a_child_is_told_with_its_end,
-       "wait4(2), waitid(2): the rusage holds the CPU time of the child that ended and its children; RUSAGE_CHILDREN grows by it once it is "
-       "waited for [PFD-3]", .needed_by = USERS)
+       "wait4(2), waitid(2): the rusage holds the CPU time of the child that ended and its children; "
+       "RUSAGE_CHILDREN grows by it once it is waited for [PFD-3]",
+       .needed_by = USERS)
 {
 	long usage[64], again[64], pid;	// two timevals of longs, of an ABI with 32-bit time too, and fourteen longs
 	struct rusage children;

@@ -110,8 +110,8 @@ CLAUSE(an_aligned_word_is_taken_anywhere_in_a_page,
 }
 
 CLAUSE(a_wait_on_memory_that_cannot_be_read_faults,
-       "futex(2) ERRORS EACCES, EFAULT: no read access to the memory of the word: unmapped, PROT_NONE, beyond the end of "
-       "the file; a fault is an error code, never a signal [FUT-7]",
+       "futex(2) ERRORS EACCES, EFAULT: no read access to the memory of the word: unmapped, PROT_NONE, beyond the "
+       "end of the file; a fault is an error code, never a signal [FUT-7]",
        .needed_by = "go:futexsleep")
 {
 	UNREADABLE(places);
@@ -124,8 +124,8 @@ CLAUSE(a_wait_on_memory_that_cannot_be_read_faults,
 }
 
 CLAUSE(a_private_wake_does_not_touch_memory,
-       "kernel/futex/core.c get_futex_key (7.2): a private key is the address alone, so waking one that is aligned and "
-       "below TASK_SIZE never fails, mapped or not [FUT-6]",
+       "kernel/futex/core.c get_futex_key (7.2): a private key is the address alone, so waking one that is aligned "
+       "and below TASK_SIZE never fails, mapped or not [FUT-6]",
        .needed_by = "go:futexwakeup")
 {
 	UNREADABLE(places);
@@ -157,8 +157,8 @@ CLAUSE(cmp_requeue_reads_its_first_word,
 }
 
 CLAUSE(a_shared_operation_needs_memory_that_is_there,
-       "futex(2) ERRORS EFAULT: uaddr or uaddr2 did not point to a valid user-space address; the identity of a shared "
-       "word is its memory",
+       "futex(2) ERRORS EFAULT: uaddr or uaddr2 did not point to a valid user-space address; the identity of a "
+       "shared word is its memory",
        .needed_by = "glibc:sem_post musl:__wake")
 {
 	UNREADABLE(places);
@@ -177,7 +177,8 @@ CLAUSE(a_shared_operation_needs_memory_that_is_there,
 
 // No address is refused for a private wake that Go could name; above TASK_SIZE some ports refuse, others do not.
 CLAUSE(addresses_of_the_kernel_fault,
-       "futex(2) ERRORS EFAULT: a pointer argument did not point to a valid user-space address: the kernel's own do not",
+       "futex(2) ERRORS EFAULT: a pointer argument did not point to a valid user-space address: the kernel's own do "
+       "not",
        .needed_by = "go:futex")
 {
 	char *kernel = (char *)-page_size();
@@ -244,8 +245,8 @@ CLAUSE(a_shared_word_in_read_only_private_memory_is_refused,
 }
 
 CLAUSE(a_shared_word_in_a_file_mapped_read_only_works,
-       "kernel/futex/core.c get_futex_key (7.2): a wait on a MAP_SHARED mapping attaches to the object, even through a "
-       "read-only handle",
+       "kernel/futex/core.c get_futex_key (7.2): a wait on a MAP_SHARED mapping attaches to the object, even through "
+       "a read-only handle",
        .commit = "9ea71503a8ed futex: Fix regression with read only mappings", .needed_by = "glibc:sem_wait")
 {
 	int fd = memfd_create("word", MFD_CLOEXEC);

@@ -41,7 +41,8 @@ CLAUSE(a_bitset_of_0_is_refused,
 }
 
 CLAUSE(a_waiter_is_woken_by_a_bit_in_common,
-       "futex(2) FUTEX_WAKE_BITSET: waiters whose bit mask AND the wake's is nonzero are woken, the others left sleeping",
+       "futex(2) FUTEX_WAKE_BITSET: waiters whose bit mask AND the wake's is nonzero are woken, the others left "
+       "sleeping",
        .needed_by = "glibc:pthread_rwlock")
 {
 	static const struct {
@@ -134,8 +135,8 @@ CLAUSE(match_any_is_plain_wait_and_wake,
 }
 
 CLAUSE(waiters_without_a_bit_in_common_are_passed_over,
-       "futex(2) FUTEX_WAKE_BITSET: at most val of the waiters that the bits select are woken; the others are neither woken "
-       "nor counted, and do not stand in the way",
+       "futex(2) FUTEX_WAKE_BITSET: at most val of the waiters that the bits select are woken; the others are "
+       "neither woken nor counted, and do not stand in the way",
        .needed_by = "glibc:pthread_rwlock")
 {
 	static const uint32_t bits[] = { 2, 1, 2, 3, 1, 2, 1 };	// of the waiters, in the order in which they came

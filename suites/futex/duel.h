@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A wait against whatever ends it, at the same instant, over many rounds.
 //
-// One thread enters a wait, the other ends it after a delay that moves by itself to where both outcomes are as likely: the
-// two then meet inside the kernel every few rounds, on a machine of any speed. The verdict is conservation alone: a wait
-// returns 0 exactly if a wake counted it, and none is left asleep.
+// One thread enters a wait, the other ends it after a delay that moves by itself to where both outcomes are as likely:
+// the two then meet inside the kernel every few rounds, on a machine of any speed. The verdict is conservation alone:
+// a wait returns 0 exactly if a wake counted it, and none is left asleep.
 #ifndef DUEL_H
 #define DUEL_H
 

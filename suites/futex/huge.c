@@ -126,8 +126,8 @@ static void check_every_page(struct __test_metadata *_metadata, char *at, char *
 }
 
 CLAUSE(words_of_a_huge_page_are_told_apart,
-       "futex(2) DESCRIPTION, kernel/futex/core.c get_futex_key (7.2): each word of a transparent huge page is its own futex, "
-       "private or shared [incident 25]",
+       "futex(2) DESCRIPTION, kernel/futex/core.c get_futex_key (7.2): each word of a transparent huge page is its "
+       "own futex, private or shared [incident 25]",
        .needs = "thp", .needed_by = "jvm:TransparentHugePages go:sysHugePage")
 {
 	size_t size = thp_size();
@@ -140,8 +140,8 @@ CLAUSE(words_of_a_huge_page_are_told_apart,
 }
 
 CLAUSE(words_of_a_huge_page_of_a_file_are_told_apart,
-       "kernel/futex/core.c get_futex_key (7.2): the key of a file's word counts the small page within the huge one, in every "
-       "mapping of the file [incident 25]",
+       "kernel/futex/core.c get_futex_key (7.2): the key of a file's word counts the small page within the huge one, "
+       "in every mapping of the file [incident 25]",
        .needs = "thp", .commit = "13d60f4b6ab5 futex: Take hugepages into account when generating futex_key",
        .needed_by = "jvm:ZGC glibc:sem_open")
 {
@@ -180,8 +180,8 @@ static char *map_hugetlb(int fd, size_t size)
 }
 
 CLAUSE(words_of_a_hugetlb_page_are_told_apart,
-       "kernel/futex/core.c get_futex_key (7.2): the key of a word in a hugetlb page counts the small page within it, in every "
-       "mapping of the file [incident 25]",
+       "kernel/futex/core.c get_futex_key (7.2): the key of a word in a hugetlb page counts the small page within "
+       "it, in every mapping of the file [incident 25]",
        .config = "HUGETLB_PAGE", .commit = "13d60f4b6ab5 futex: Take hugepages into account when generating futex_key",
        .writes = POOL_FILE, .exclusive = 1, .needed_by = "jvm:UseLargePages")
 {
@@ -215,8 +215,8 @@ CLAUSE(words_of_a_hugetlb_page_are_told_apart,
 }
 
 CLAUSE(a_waiter_is_found_when_its_page_has_become_huge,
-       "kernel/futex/core.c get_futex_key (7.2): the key of a word does not depend on the size of the page it lies in: a "
-       "waiter is found after its page was collapsed into a huge one",
+       "kernel/futex/core.c get_futex_key (7.2): the key of a word does not depend on the size of the page it lies "
+       "in: a waiter is found after its page was collapsed into a huge one",
        .needs = "thp", .since = KERNEL(6, 1), .needed_by = "jvm:TransparentHugePages go:sysHugePage")
 {
 	size_t size = thp_size();
@@ -251,8 +251,8 @@ CLAUSE(a_waiter_is_found_when_its_page_has_become_huge,
 }
 
 CLAUSE(a_waiter_is_found_when_its_huge_page_was_split,
-       "kernel/futex/core.c get_futex_key (7.2): the key of a word does not depend on the size of the page it lies in: a "
-       "waiter is found after its huge page was split by advice, protection or a hole",
+       "kernel/futex/core.c get_futex_key (7.2): the key of a word does not depend on the size of the page it lies "
+       "in: a waiter is found after its huge page was split by advice, protection or a hole",
        .needs = "thp", .needed_by = "jvm:TransparentHugePages go:sysUnused")
 {
 	size_t size = thp_size(), page = page_size();

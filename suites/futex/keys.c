@@ -3,7 +3,9 @@
 #include "clause.h"
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <linux/sched.h>
+#include <sys/stat.h>
 
 #include "guard.h"
 #include "waiter.h"
@@ -68,8 +70,8 @@ static int file_of(size_t size)
 }
 
 CLAUSE(private_and_shared_never_meet,
-       "futex(2) FUTEX_PRIVATE_FLAG: a private wake does not find the waiter of a shared wait on the same word, nor a shared "
-       "wake that of a private one [FUT-9]",
+       "futex(2) FUTEX_PRIVATE_FLAG: a private wake does not find the waiter of a shared wait on the same word, nor "
+       "a shared wake that of a private one [FUT-9]",
        .needed_by = "go:futexwakeup glibc:pthread_mutex_unlock")
 {
 	uint32_t *words[] = { private_memory(page_size()), shared_memory(page_size()) };
@@ -89,8 +91,8 @@ CLAUSE(private_and_shared_never_meet,
 }
 
 CLAUSE(private_words_of_two_processes_never_meet,
-       "futex(2) FUTEX_PRIVATE_FLAG: the word is not shared with another process: a private wake at the same address in "
-       "another process, even of the same memory, finds nobody [FUT-8]",
+       "futex(2) FUTEX_PRIVATE_FLAG: the word is not shared with another process: a private wake at the same address "
+       "in another process, even of the same memory, finds nobody [FUT-8]",
        .needed_by = "go:futexwakeup")
 {
 	uint32_t *words[] = { private_memory(page_size()), shared_memory(page_size()) };
@@ -115,8 +117,8 @@ CLAUSE(private_words_of_two_processes_never_meet,
 }
 
 CLAUSE(a_shared_word_in_private_memory_is_of_one_process,
-       "kernel/futex/core.c get_futex_key (7.2): the key of anonymous private memory is its process and address, so after "
-       "fork parent and child do not meet, while the threads of each do",
+       "kernel/futex/core.c get_futex_key (7.2): the key of anonymous private memory is its process and address, so "
+       "after fork parent and child do not meet, while the threads of each do",
        .needed_by = "musl:pthread_join")
 {
 	uint32_t *word = private_memory(page_size());
@@ -133,8 +135,8 @@ CLAUSE(a_shared_word_in_private_memory_is_of_one_process,
 }
 
 CLAUSE(shared_memory_is_one_futex_across_fork,
-       "futex(2) DESCRIPTION: the word lies in memory shared between the processes, made with MAP_SHARED | MAP_ANONYMOUS: "
-       "parent and children wake each other",
+       "futex(2) DESCRIPTION: the word lies in memory shared between the processes, made with MAP_SHARED | "
+       "MAP_ANONYMOUS: parent and children wake each other",
        .needed_by = "glibc:pthread_mutexattr_setpshared glibc:sem_post")
 {
 	struct waiter *w = shared_memory(4 * sizeof(*w) + sizeof(uint32_t));
@@ -159,8 +161,8 @@ CLAUSE(shared_memory_is_one_futex_across_fork,
 }
 
 CLAUSE(one_page_of_a_file_is_one_futex_at_any_address,
-       "futex(2) NOTES, kernel/futex/core.c get_futex_key (7.2): a shared word is the same futex in all mappings of its file, "
-       "wherever they lie, in one process or several",
+       "futex(2) NOTES, kernel/futex/core.c get_futex_key (7.2): a shared word is the same futex in all mappings of "
+       "its file, wherever they lie, in one process or several",
        .needed_by = "glibc:sem_open jvm:ZGC")
 {
 	int fd = file_of(2 * page_size()), again;
@@ -190,8 +192,8 @@ CLAUSE(one_page_of_a_file_is_one_futex_at_any_address,
 }
 
 CLAUSE(words_of_a_file_are_told_apart_by_file_and_offset,
-       "kernel/futex/core.c get_futex_key (7.2): the key of a file's word is the inode and the offset in it: the same offset "
-       "in another page or another file is another futex",
+       "kernel/futex/core.c get_futex_key (7.2): the key of a file's word is the inode and the offset in it: the "
+       "same offset in another page or another file is another futex",
        .needed_by = "glibc:sem_open")
 {
 	static const long long pages[] = {
@@ -221,12 +223,50 @@ CLAUSE(words_of_a_file_are_told_apart_by_file_and_offset,
 	EXPECT_RET(0, waiter_result(&w));
 }
 
+// A file of one page on a file system of its own, mounted nowhere; -1 where that cannot be made.
+static int file_of_new_filesystem(void)
+{
+	long context = raw_syscall(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC), mounted, fd = -1;
+
+	if (is_error(context) || raw_syscall(__NR_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return -1;
+	mounted = raw_syscall(__NR_fsmount, context, FSMOUNT_CLOEXEC, 0);
+	if (!is_error(mounted))
+		fd = openat(mounted, "words", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && ftruncate(fd, page_size()))
+		return -1;
+	return fd;
+}
+
+CLAUSE(files_of_two_file_systems_are_two_files,
+       "kernel/futex/core.c get_inode_sequence_number (7.2): the key of a file's word is unique in the machine: "
+       "equal inode numbers on two file systems do not make one futex",
+       .needs = "cap=sys_admin", .needed_by = "glibc:sem_open")
+{
+	int fd = file_of_new_filesystem(), other_fd = file_of_new_filesystem();
+	struct stat one, other;
+	uint32_t *word, *other_word;
+	struct waiter w;
+
+	if (fd < 0 || other_fd < 0 || fstat(fd, &one) || fstat(other_fd, &other) || one.st_ino != other.st_ino)
+		SKIP(return, "no two files with the same inode number are to be had");
+	word = map_file(fd, MAP_SHARED, 0, page_size());
+	other_word = map_file(other_fd, MAP_SHARED, 0, page_size());
+	ASSERT_TRUE(sleeps_on(&w, word, FUTEX_WAIT));
+	for (int way = 0; way < WAYS; way++)
+		EXPECT_RET(0, wake_by(way, 0, other_word));
+	EXPECT_TRUE(is_asleep(w.tid));
+	EXPECT_RET(1, futex_wake_shared(word, 1));
+	EXPECT_RET(0, waiter_result(&w));
+}
+
 CLAUSE(private_words_are_told_apart_by_their_whole_address,
        "kernel/futex/core.c get_futex_key (7.2): the key of a private word is the address, all bits of it",
        .needed_by = "go:futexwakeup")
 {
 	static const unsigned long long distances[] = {
-		1ULL << 16, 1ULL << 20, 1ULL << 21, 1ULL << 24, 1ULL << 28, 1ULL << 30, 1ULL << 32, 1ULL << 33, 1ULL << 36, 1ULL << 40,
+		1ULL << 16, 1ULL << 20, 1ULL << 21, 1ULL << 24, 1ULL << 28, 1ULL << 30,
+		1ULL << 32, 1ULL << 33, 1ULL << 36, 1ULL << 40,
 	};
 	char *word = private_memory(page_size());
 	struct waiter w;
@@ -245,8 +285,8 @@ CLAUSE(private_words_are_told_apart_by_their_whole_address,
 }
 
 CLAUSE(a_private_mapping_of_a_file_is_not_the_file,
-       "kernel/futex/core.c get_futex_key (7.2): a shared wait on a writable MAP_PRIVATE mapping is on the process's own copy "
-       "of the page: its threads meet there, the file's other mappings do not",
+       "kernel/futex/core.c get_futex_key (7.2): a shared wait on a writable MAP_PRIVATE mapping is on the process's "
+       "own copy of the page: its threads meet there, the file's other mappings do not",
        .needed_by = "glibc:pthread_mutex_lock")
 {
 	int fd = file_of(page_size());
@@ -284,8 +324,8 @@ CLAUSE(private_waits_on_two_mappings_never_meet,
 }
 
 CLAUSE(a_waiter_is_found_after_copy_on_write,
-       "kernel/futex/core.c get_futex_key (7.2): neither a fork nor the copy of the page that a later store makes loses the "
-       "waiter of a word in private memory",
+       "kernel/futex/core.c get_futex_key (7.2): neither a fork nor the copy of the page that a later store makes "
+       "loses the waiter of a word in private memory",
        .needed_by = "glibc:fork go:forkExec")
 {
 	FOR_EACH(p, private_or_not)
@@ -311,8 +351,8 @@ CLAUSE(a_waiter_is_found_after_copy_on_write,
 }
 
 CLAUSE(a_private_waiter_is_found_when_its_memory_is_gone,
-       "kernel/futex/core.c get_futex_key (7.2): a private key is the address: munmap, mprotect and new memory in the same "
-       "place lose no waiter [FUT-6]",
+       "kernel/futex/core.c get_futex_key (7.2): a private key is the address: munmap, mprotect and new memory in "
+       "the same place lose no waiter [FUT-6]",
        .needed_by = "go:futexwakeup")
 {
 	for (int what = 0; what < 3; what++) {
@@ -333,8 +373,8 @@ CLAUSE(a_private_waiter_is_found_when_its_memory_is_gone,
 }
 
 CLAUSE(a_waiter_in_shared_memory_is_found_where_the_memory_has_moved,
-       "kernel/futex/core.c get_futex_key (7.2), mremap(2): a shared word moves with its memory, a private one stays where it "
-       "was waited on",
+       "kernel/futex/core.c get_futex_key (7.2), mremap(2): a shared word moves with its memory, a private one stays "
+       "where it was waited on",
        .needed_by = "glibc:sem_post")
 {
 	FOR_EACH(p, private_or_not) {
@@ -360,8 +400,8 @@ static int wake_as_other_process(void *arg)
 }
 
 CLAUSE(processes_that_share_their_memory_meet_on_private_words,
-       "kernel/futex/core.c get_futex_key (7.2): a private key is the address space: clone(2) with CLONE_VM shares it, thread "
-       "or not",
+       "kernel/futex/core.c get_futex_key (7.2): a private key is the address space: clone(2) with CLONE_VM shares "
+       "it, thread or not",
        .needed_by = "glibc:posix_spawn go:forkExec")
 {
 	char *stack = private_memory(64 * 1024);

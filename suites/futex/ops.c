@@ -50,7 +50,8 @@ CLAUSE(unknown_operations_do_not_exist,
 }
 
 CLAUSE(unknown_flags_make_an_unknown_operation,
-       "futex(2) ERRORS ENOSYS: a bit of futex_op above the flags is part of the command, and no command has it [FUT-10]",
+       "futex(2) ERRORS ENOSYS: a bit of futex_op above the flags is part of the command, and no command has it "
+       "[FUT-10]",
        .needed_by = "go:futex")
 {
 	static const int known[] = {
@@ -80,7 +81,8 @@ CLAUSE(futex_fd_is_gone,
 }
 
 CLAUSE(operations_without_a_timeout_refuse_a_clock,
-       "futex(2) ERRORS ENOSYS: FUTEX_CLOCK_REALTIME was specified, but the operation takes no timeout by that clock [FUT-10]",
+       "futex(2) ERRORS ENOSYS: FUTEX_CLOCK_REALTIME was specified, but the operation takes no timeout by that clock "
+       "[FUT-10]",
        .needed_by = "go:futex glibc:__futex_abstimed_wait64")
 {
 	static const int clockless[] = {
@@ -99,8 +101,8 @@ CLAUSE(operations_without_a_timeout_refuse_a_clock,
 
 // Allowed from 4.5 to 5.12, where the relative timeout was then taken for an absolute one.
 CLAUSE(plain_wait_refuses_a_clock,
-       "kernel/futex/syscalls.c do_futex (7.2): FUTEX_CLOCK_REALTIME is for FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI and "
-       "FUTEX_LOCK_PI2; with FUTEX_WAIT it is ENOSYS [FUT-10]",
+       "kernel/futex/syscalls.c do_futex (7.2): FUTEX_CLOCK_REALTIME is for FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI "
+       "and FUTEX_LOCK_PI2; with FUTEX_WAIT it is ENOSYS [FUT-10]",
        .since = KERNEL(5, 13))
 {
 	struct bystander b;
@@ -155,8 +157,8 @@ CLAUSE(wait_bitset_takes_both_clocks,
 #define GARBAGE ((long)(~0UL << 31 << 1))
 
 CLAUSE(upper_halves_of_32_bit_arguments_are_ignored,
-       "futex(2) SYNOPSIS, Arguments: futex_op is an int, val, val2 and val3 are uint32_t: what a 64-bit register holds above is "
-       "nothing to the kernel",
+       "futex(2) SYNOPSIS, Arguments: futex_op is an int, val, val2 and val3 are uint32_t: what a 64-bit register "
+       "holds above is nothing to the kernel",
        .needs = "64bit", .needed_by = "go:futex")
 {
 	uint32_t word = 5, word2 = 5;

@@ -22,8 +22,9 @@ static long store_and_wake(struct duel *d, uint32_t round)
 }
 
 CLAUSE(a_wake_between_comparison_and_sleep_is_not_lost,
-       "futex(2) FUTEX_WAIT: the load of the word, the comparison and starting to sleep are atomic: a waiter either sees the "
-       "change of the word or is woken by the wake after it [FUT-2] [incident 24] [incident 36] [incident 37]",
+       "futex(2) FUTEX_WAIT: the load of the word, the comparison and starting to sleep are atomic: a waiter either "
+       "sees the change of the word or is woken by the wake after it [FUT-2] [incident 24] [incident 36] [incident "
+       "37]",
        .commit = "76835b0ebf8a futex: Ensure get_futex_key_refs() always implies a barrier",
        .needed_by = "go:futexsleep go:futexwakeup jvm:Parker glibc:lll_lock")
 {
@@ -45,8 +46,8 @@ static long change_and_wake(struct duel *d, uint32_t round)
 }
 
 CLAUSE(wake_op_and_a_wait_on_its_word_are_ordered,
-       "futex(2) FUTEX_WAKE_OP: changing the word and waking are atomic and totally ordered with respect to other operations "
-       "on it: a wait sees the new value or is woken [FUT-2]",
+       "futex(2) FUTEX_WAKE_OP: changing the word and waking are atomic and totally ordered with respect to other "
+       "operations on it: a wait sees the new value or is woken [FUT-2]",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	for (int flag = 0; flag <= FUTEX_PRIVATE_FLAG; flag += FUTEX_PRIVATE_FLAG) {
@@ -67,8 +68,8 @@ static long store_and_requeue(struct duel *d, uint32_t round)
 }
 
 CLAUSE(a_requeue_misses_no_waiter,
-       "futex(2) FUTEX_CMP_REQUEUE: comparing and requeueing are atomic and totally ordered with respect to other operations "
-       "on the word: a wait sees its change or is moved, and woken where it was moved to [FUT-2]",
+       "futex(2) FUTEX_CMP_REQUEUE: comparing and requeueing are atomic and totally ordered with respect to other "
+       "operations on the word: a wait sees its change or is moved, and woken where it was moved to [FUT-2]",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	for (int flag = 0; flag <= FUTEX_PRIVATE_FLAG; flag += FUTEX_PRIVATE_FLAG) {
@@ -96,8 +97,8 @@ static long requeue_the_old_value(struct duel *d, uint32_t round)
 }
 
 CLAUSE(cmp_requeue_never_moves_who_waits_for_another_value,
-       "futex(2) FUTEX_CMP_REQUEUE: the load of the word, the comparison and the requeueing are atomic: waiters of a later "
-       "value are not moved by one that expects an earlier",
+       "futex(2) FUTEX_CMP_REQUEUE: the load of the word, the comparison and the requeueing are atomic: waiters of a "
+       "later value are not moved by one that expects an earlier",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	for (int flag = 0; flag <= FUTEX_PRIVATE_FLAG; flag += FUTEX_PRIVATE_FLAG) {
@@ -129,8 +130,8 @@ static long only_wake(struct duel *d, uint32_t round)
 }
 
 CLAUSE(a_wake_that_meets_the_timeout_is_one_or_the_other,
-       "futex(2) RETURN VALUE: a waiter that a wake has counted returns 0 even if its time is up, one that has timed out is "
-       "not counted",
+       "futex(2) RETURN VALUE: a waiter that a wake has counted returns 0 even if its time is up, one that has timed "
+       "out is not counted",
        .needed_by = "go:futexsleep glibc:pthread_cond_timedwait jvm:Parker")
 {
 	struct duel d = {
@@ -158,8 +159,8 @@ static long signal_and_wake(struct duel *d, uint32_t round)
 }
 
 CLAUSE(a_wake_that_meets_a_signal_is_one_or_the_other,
-       "futex(2) RETURN VALUE, ERRORS EINTR: a waiter that a wake has counted returns 0 even if a signal has come, one that was "
-       "interrupted is not counted",
+       "futex(2) RETURN VALUE, ERRORS EINTR: a waiter that a wake has counted returns 0 even if a signal has come, "
+       "one that was interrupted is not counted",
        .needed_by = "go:futexwakeup glibc:sem_wait")
 {
 	struct duel d = {

@@ -28,8 +28,8 @@ static long wake(uint32_t *word, int flag, int count)
 }
 
 CLAUSE(requeue_returns_how_many_it_woke_and_moved,
-       "futex(2) FUTEX_CMP_REQUEUE: wakes up to val waiters, moves up to val2 of the rest to uaddr2, and returns the sum; "
-       "FUTEX_REQUEUE does the same",
+       "futex(2) FUTEX_CMP_REQUEUE: wakes up to val waiters, moves up to val2 of the rest to uaddr2, and returns the "
+       "sum; FUTEX_REQUEUE does the same",
        .needed_by = "glibc:pthread_cond_broadcast musl:pthread_cond_broadcast")
 {
 	static const struct {
@@ -96,7 +96,8 @@ CLAUSE(a_requeued_waiter_sleeps_on_and_is_woken_by_the_second_word_only,
 }
 
 CLAUSE(cmp_requeue_compares_the_whole_word_first,
-       "futex(2) ERRORS EAGAIN: FUTEX_CMP_REQUEUE: the value pointed to by uaddr is not val3; nobody is woken or moved",
+       "futex(2) ERRORS EAGAIN: FUTEX_CMP_REQUEUE: the value pointed to by uaddr is not val3; nobody is woken or "
+       "moved",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	FOR_EACH(p, private_or_not) {
@@ -132,8 +133,8 @@ CLAUSE(requeue_does_not_compare,
 }
 
 CLAUSE(negative_counts_are_refused,
-       "kernel/futex/requeue.c futex_requeue (7.2): nr_wake or nr_requeue below 0 is EINVAL: neither wraps into a huge "
-       "count [incident 28]",
+       "kernel/futex/requeue.c futex_requeue (7.2): nr_wake or nr_requeue below 0 is EINVAL: neither wraps into a "
+       "huge count [incident 28]",
        .commit = "fbe0e839d1e2 futex: Prevent overflow by strengthen input validation")
 {
 	static const int negative[] = { -1, -2, INT_MIN, INT_MIN + 1 };
@@ -158,8 +159,8 @@ CLAUSE(negative_counts_are_refused,
 }
 
 CLAUSE(requeue_keeps_the_order,
-       "kernel/futex/requeue.c futex_requeue (7.2): waiters are moved in the order in which they came, and woken in it on "
-       "the second word",
+       "kernel/futex/requeue.c futex_requeue (7.2): waiters are moved in the order in which they came, and woken in "
+       "it on the second word",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	uint32_t from = 0, to = 0;
@@ -177,7 +178,8 @@ CLAUSE(requeue_keeps_the_order,
 }
 
 CLAUSE(requeue_to_the_same_word_loses_nobody,
-       "kernel/futex/requeue.c futex_requeue (7.2): uaddr may equal uaddr2 (but for PI): the waiters stay, and are counted",
+       "kernel/futex/requeue.c futex_requeue (7.2): uaddr may equal uaddr2 (but for PI): the waiters stay, and are "
+       "counted",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	FOR_EACH(p, private_or_not) {
@@ -197,7 +199,8 @@ CLAUSE(requeue_to_the_same_word_loses_nobody,
 }
 
 CLAUSE(waiters_of_the_second_word_are_joined_not_disturbed,
-       "futex(2) FUTEX_CMP_REQUEUE: the moved waiters are added to those of uaddr2, which are neither woken nor counted",
+       "futex(2) FUTEX_CMP_REQUEUE: the moved waiters are added to those of uaddr2, which are neither woken nor "
+       "counted",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	uint32_t from = 0, to = 0;
@@ -214,7 +217,8 @@ CLAUSE(waiters_of_the_second_word_are_joined_not_disturbed,
 }
 
 CLAUSE(waiters_can_be_moved_on_and_on,
-       "futex(2) FUTEX_CMP_REQUEUE: a waiter that was moved is a waiter of its new word, and can be moved again, or back",
+       "futex(2) FUTEX_CMP_REQUEUE: a waiter that was moved is a waiter of its new word, and can be moved again, or "
+       "back",
        .needed_by = "glibc:pthread_cond_broadcast")
 {
 	FOR_EACH(p, private_or_not) {
@@ -237,7 +241,8 @@ CLAUSE(waiters_can_be_moved_on_and_on,
 }
 
 CLAUSE(a_requeued_waiter_keeps_its_timeout,
-       "kernel/futex/requeue.c requeue_futex (7.2): a moved waiter still times out, not early, and waits on neither word then",
+       "kernel/futex/requeue.c requeue_futex (7.2): a moved waiter still times out, not early, and waits on neither "
+       "word then",
        .needed_by = "glibc:pthread_cond_timedwait")
 {
 	FOR_EACH(p, private_or_not) {
@@ -257,8 +262,8 @@ CLAUSE(a_requeued_waiter_keeps_its_timeout,
 }
 
 CLAUSE(a_requeued_waiter_that_is_interrupted_leaves_the_second_word,
-       "futex(2) ERRORS EINTR: a moved waiter is interrupted as any other: EINTR, or with SA_RESTART its call is made anew, "
-       "on the word it named",
+       "futex(2) ERRORS EINTR: a moved waiter is interrupted as any other: EINTR, or with SA_RESTART its call is "
+       "made anew, on the word it named",
        .needed_by = "glibc:pthread_cond_wait")
 {
 	FOR_EACH(p, private_or_not)
@@ -280,8 +285,8 @@ CLAUSE(a_requeued_waiter_that_is_interrupted_leaves_the_second_word,
 }
 
 CLAUSE(the_second_word_is_neither_read_nor_written,
-       "kernel/futex/requeue.c futex_requeue (7.2): a private uaddr2 is only an address to wait on: it may be forbidden "
-       "memory, and a wake on it finds the waiter",
+       "kernel/futex/requeue.c futex_requeue (7.2): a private uaddr2 is only an address to wait on: it may be "
+       "forbidden memory, and a wake on it finds the waiter",
        .needed_by = "musl:pthread_cond_broadcast")
 {
 	uint32_t *to = forbidden_page(), from = 0;

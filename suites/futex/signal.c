@@ -64,8 +64,8 @@ static bool is_interrupted(struct waiter *w)
 }
 
 CLAUSE(an_untimed_wait_goes_on_after_a_handler_with_sa_restart,
-       "signal(7) Interruption of system calls: FUTEX_WAIT is restarted after a handler with SA_RESTART (since 2.6.22) "
-       "[FUT-5] [incident 26]",
+       "signal(7) Interruption of system calls: FUTEX_WAIT is restarted after a handler with SA_RESTART (since "
+       "2.6.22) [FUT-5] [incident 26]",
        .needed_by = "go:futexsleep musl:__timedwait")
 {
 	ASSERT_OK(raw_sigaction(SIGUSR1, count, SA_RESTART));
@@ -98,8 +98,8 @@ CLAUSE(an_untimed_wait_fails_after_a_handler_without_sa_restart,
 }
 
 CLAUSE(a_timed_wait_fails_after_any_handler,
-       "kernel/futex/waitwake.c futex_wait (7.2): a wait with a timeout is never restarted after a handler: EINTR, with "
-       "SA_RESTART and without [FUT-5]",
+       "kernel/futex/waitwake.c futex_wait (7.2): a wait with a timeout is never restarted after a handler: EINTR, "
+       "with SA_RESTART and without [FUT-5]",
        .needed_by = "go:futexsleep glibc:pthread_cond_timedwait")
 {
 	static const unsigned long flags[] = { SA_RESTART, 0 };
@@ -119,8 +119,8 @@ CLAUSE(a_timed_wait_fails_after_any_handler,
 }
 
 CLAUSE(a_restarted_wait_compares_the_word_again,
-       "signal(7) Interruption of system calls: a restarted call is made anew: FUTEX_WAIT finds the word that the handler "
-       "has changed, and returns EAGAIN [FUT-5]",
+       "signal(7) Interruption of system calls: a restarted call is made anew: FUTEX_WAIT finds the word that the "
+       "handler has changed, and returns EAGAIN [FUT-5]",
        .needed_by = "go:futexsleep glibc:lll_lock")
 {
 	ASSERT_OK(raw_sigaction(SIGUSR1, change_the_word, SA_RESTART));
@@ -154,7 +154,8 @@ CLAUSE(a_restarted_wait_keeps_its_bitset,
 }
 
 CLAUSE(an_interrupted_waiter_is_not_counted,
-       "futex(2) RETURN VALUE FUTEX_WAKE: counts waiters; one whose wait has ended with EINTR is none, the others are",
+       "futex(2) RETURN VALUE FUTEX_WAKE: counts waiters; one whose wait has ended with EINTR is none, the others "
+       "are",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	struct waiter w[3];
@@ -187,8 +188,8 @@ CLAUSE(a_signal_interrupts_only_the_thread_it_is_sent_to,
 }
 
 CLAUSE(ignored_signals_do_not_end_a_wait,
-       "signal(7) Interruption of system calls: only a handler interrupts; a signal that is ignored, by SIG_IGN or by "
-       "default, leaves the wait alone, timed or not",
+       "signal(7) Interruption of system calls: only a handler interrupts; a signal that is ignored, by SIG_IGN or "
+       "by default, leaves the wait alone, timed or not",
        .needed_by = "go:futexsleep")
 {
 	static const int ignored[] = { SIGUSR2, SIGCHLD, SIGURG, SIGWINCH, SIGCONT };
@@ -259,8 +260,8 @@ CLAUSE(a_signal_pending_before_the_wait_interrupts_it,
 }
 
 CLAUSE(a_handler_may_wait_too,
-       "signal-safety(7), signal(7) Interruption of system calls: a wait in a handler is a wait of its own; the one that "
-       "it interrupted is restarted afterwards",
+       "signal-safety(7), signal(7) Interruption of system calls: a wait in a handler is a wait of its own; the one "
+       "that it interrupted is restarted afterwards",
        .needed_by = "go:sigtramp")
 {
 	struct waiter w;
@@ -277,7 +278,8 @@ CLAUSE(a_handler_may_wait_too,
 }
 
 CLAUSE(a_fatal_signal_ends_a_waiting_process,
-       "signal(7): the default action of SIGTERM terminates the process, in a wait with or without a timeout as anywhere",
+       "signal(7): the default action of SIGTERM terminates the process, in a wait with or without a timeout as "
+       "anywhere",
        .needed_by = "go:dieFromSignal")
 {
 	static const int fatal[] = { SIGTERM, SIGKILL };

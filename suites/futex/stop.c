@@ -115,8 +115,8 @@ static long long time_of_day_shift(void)
 }
 
 CLAUSE(a_stopped_waiter_waits_on_when_continued,
-       "signal(7) Interruption of system calls by stop signals: FUTEX_WAIT (since 2.6.22) goes on after SIGSTOP and SIGCONT "
-       "with the word, key, bits and timeout it had [FUT-5]",
+       "signal(7) Interruption of system calls by stop signals: FUTEX_WAIT (since 2.6.22) goes on after SIGSTOP and "
+       "SIGCONT with the word, key, bits and timeout it had [FUT-5]",
        .needed_by = "go:futexsleep")
 {
 	struct stage *s = shared_memory(sizeof(*s));
@@ -137,8 +137,8 @@ CLAUSE(a_stopped_waiter_waits_on_when_continued,
 }
 
 CLAUSE(a_traced_waiter_waits_on_when_released,
-       "ptrace(2): a stop by a tracer is not a signal: the interrupted FUTEX_WAIT goes on with the word, key, bits and "
-       "timeout it had [FUT-5]",
+       "ptrace(2): a stop by a tracer is not a signal: the interrupted FUTEX_WAIT goes on with the word, key, bits "
+       "and timeout it had [FUT-5]",
        .needed_by = "go:futexsleep")
 {
 	struct stage *s = shared_memory(sizeof(*s));
@@ -164,8 +164,8 @@ CLAUSE(a_traced_waiter_waits_on_when_released,
 }
 
 CLAUSE(a_signal_that_a_tracer_takes_away_does_not_end_the_wait,
-       "ptrace(2) Signal injection and suppression: a suppressed signal is not delivered: no handler runs, and the wait, "
-       "timed or not, goes on [FUT-5]",
+       "ptrace(2) Signal injection and suppression: a suppressed signal is not delivered: no handler runs, and the "
+       "wait, timed or not, goes on [FUT-5]",
        .needed_by = "go:futexsleep")
 {
 	struct stage *s = shared_memory(sizeof(*s));
@@ -219,8 +219,8 @@ static bool keeps_its_deadline(struct stage *s, const struct kind *kind, bool by
 }
 
 CLAUSE(a_stopped_waiter_keeps_its_deadline,
-       "kernel/futex/waitwake.c futex_wait_restart (7.2): a timed wait that was stopped resumes with the deadline it had, "
-       "not with the interval anew, and times out [FUT-5]",
+       "kernel/futex/waitwake.c futex_wait_restart (7.2): a timed wait that was stopped resumes with the deadline it "
+       "had, not with the interval anew, and times out [FUT-5]",
        .needed_by = "go:futexsleep")
 {
 	struct stage *s = shared_memory(sizeof(*s));
@@ -236,8 +236,8 @@ CLAUSE(a_stopped_waiter_keeps_its_deadline,
 }
 
 CLAUSE(a_traced_waiter_keeps_its_deadline,
-       "kernel/futex/waitwake.c futex_wait_restart (7.2): a timed wait that a tracer stopped resumes with the deadline it "
-       "had, not with the interval anew, and times out [FUT-5]",
+       "kernel/futex/waitwake.c futex_wait_restart (7.2): a timed wait that a tracer stopped resumes with the "
+       "deadline it had, not with the interval anew, and times out [FUT-5]",
        .needed_by = "go:futexsleep")
 {
 	struct stage *s = shared_memory(sizeof(*s));
@@ -260,8 +260,8 @@ CLAUSE(a_traced_waiter_keeps_its_deadline,
 }
 
 CLAUSE(a_word_changed_during_a_stop_is_noticed,
-       "futex(2) FUTEX_WAIT: a waiter that was stopped while the word changed and a wake was sent does not sleep on: it "
-       "has been woken, or compares the word again [FUT-2]",
+       "futex(2) FUTEX_WAIT: a waiter that was stopped while the word changed and a wake was sent does not sleep on: "
+       "it has been woken, or compares the word again [FUT-2]",
        .needed_by = "go:futexwakeup")
 {
 	struct stage *s = shared_memory(sizeof(*s));

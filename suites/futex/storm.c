@@ -57,8 +57,8 @@ static int lock_in_turn(void *arg)
 }
 
 CLAUSE(a_mutex_excludes_and_is_never_left_locked,
-       "futex(7) Semantics: with an atomic exchange in user space, FUTEX_WAIT and FUTEX_WAKE make a lock: one holder at a time, "
-       "and everybody gets it in the end [FUT-2] [FUT-12]",
+       "futex(7) Semantics: with an atomic exchange in user space, FUTEX_WAIT and FUTEX_WAKE make a lock: one holder "
+       "at a time, and everybody gets it in the end [FUT-2] [FUT-12]",
        .needed_by = "go:lock2 glibc:lll_lock musl:__lock rust:Mutex")
 {
 	for (int flag = 0; flag <= FUTEX_PRIVATE_FLAG; flag += FUTEX_PRIVATE_FLAG) {
@@ -218,7 +218,8 @@ static bool all_are_gone(struct storm *s, uint64_t *woken)
 }
 
 CLAUSE(every_wake_in_a_storm_is_accounted_for,
-       "futex(2) RETURN VALUE: as many waits return 0 as wakes have counted, among timeouts, signals, bit masks and requeues",
+       "futex(2) RETURN VALUE: as many waits return 0 as wakes have counted, among timeouts, signals, bit masks and "
+       "requeues",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	long long until = monotonic_ns() + 2 * STORM_TIME;
@@ -267,8 +268,8 @@ static int add_and_add(void *arg)
 }
 
 CLAUSE(wake_op_loses_no_step_to_a_fork,
-       "futex(2) FUTEX_WAKE_OP, fork(2): the word is changed exactly once per call, in the caller's memory, while forks make its "
-       "page copy-on-write again and again",
+       "futex(2) FUTEX_WAKE_OP, fork(2): the word is changed exactly once per call, in the caller's memory, while "
+       "forks make its page copy-on-write again and again",
        .needed_by = "go:forkExec glibc:pthread_cond_signal")
 {
 	struct adder a = { 0 };

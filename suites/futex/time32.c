@@ -64,13 +64,14 @@ static bool sleeps_in_the_old_call(struct waiter32 *w)
 {
 	long tid = thread_start(&w->w.thread, wait32_main, w);
 
-	return !is_error(tid) && wait_until(w->w.returned || (task_state(tid) == 'S' && is_blocked_in(tid, NR_FUTEX_TIME32))) &&
+	return !is_error(tid) && !w->w.returned &&
+	       wait_until(w->w.returned || (task_state(tid) == 'S' && is_blocked_in(tid, NR_FUTEX_TIME32))) &&
 	       !w->w.returned;
 }
 
 CLAUSE(the_call_with_64_bit_time_is_there,
-       "arch/x86/entry/syscalls/syscall_32.tbl and its like (7.2): futex_time64 has its number on every 32-bit ABI since 5.1, "
-       "and knows every operation [FUT-11] [incident 38] [incident 40]",
+       "arch/x86/entry/syscalls/syscall_32.tbl and its like (7.2): futex_time64 has its number on every 32-bit ABI "
+       "since 5.1, and knows every operation [FUT-11] [incident 38] [incident 40]",
        .needs = "32bit", .needed_by = "go:futex musl:__futex glibc:__futex_abstimed_wait64")
 {
 	static const struct __kernel_timespec at_once = { 0, 0 };
@@ -85,7 +86,8 @@ CLAUSE(the_call_with_64_bit_time_is_there,
 }
 
 CLAUSE(the_upper_half_of_the_nanoseconds_is_padding,
-       "kernel/time/time.c get_timespec64 (7.2): for a 32-bit caller the upper 32 bits of tv_nsec are padding, and ignored",
+       "kernel/time/time.c get_timespec64 (7.2): for a 32-bit caller the upper 32 bits of tv_nsec are padding, and "
+       "ignored",
        .needs = "32bit", .needed_by = "musl:__timedwait glibc:__futex_abstimed_wait64")
 {
 	static const long long garbage[] = { 1LL << 32, -(1LL << 32), 0x12345678LL << 32, LLONG_MIN };
@@ -102,8 +104,8 @@ CLAUSE(the_upper_half_of_the_nanoseconds_is_padding,
 }
 
 CLAUSE(the_old_call_waits_as_long_as_it_is_told,
-       "kernel/futex/syscalls.c futex_time32 (7.2): the timeout of the older number has 32-bit fields, and never expires early "
-       "either [FUT-3] [FUT-11]",
+       "kernel/futex/syscalls.c futex_time32 (7.2): the timeout of the older number has 32-bit fields, and never "
+       "expires early either [FUT-3] [FUT-11]",
        OLD_CALL, .needed_by = "go:futexsleep")
 {
 	static const int lengths[] = { 1, 1000, 123456, 3 * MS };
@@ -136,7 +138,8 @@ CLAUSE(the_old_call_checks_its_timespec,
 }
 
 CLAUSE(the_old_call_reads_eight_bytes,
-       "futex(2) ERRORS EFAULT: timeout did not point to a valid address; its structure is 8 bytes long, and not one more is read",
+       "futex(2) ERRORS EFAULT: timeout did not point to a valid address; its structure is 8 bytes long, and not one "
+       "more is read",
        OLD_CALL)
 {
 	struct timespec32 *whole = guarded(sizeof(*whole)), *half = guarded(sizeof(*half) / 2);
@@ -152,8 +155,8 @@ CLAUSE(the_old_call_reads_eight_bytes,
 }
 
 CLAUSE(both_calls_have_the_same_waiters,
-       "kernel/futex/syscalls.c (7.2): the two numbers differ in the timeout alone: each wakes and moves who waits by the other, "
-       "and the longest 32-bit timeout sleeps until then [FUT-11]",
+       "kernel/futex/syscalls.c (7.2): the two numbers differ in the timeout alone: each wakes and moves who waits "
+       "by the other, and the longest 32-bit timeout sleeps until then [FUT-11]",
        OLD_CALL, .needed_by = "go:futexwakeup musl:__wake")
 {
 	struct waiter32 w[4];

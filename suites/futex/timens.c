@@ -65,8 +65,8 @@ static long timed(int op, int clock, bool absolute, long long *missing)
 } while (0)
 
 CLAUSE(absolute_monotonic_deadlines_are_those_of_the_time_namespace,
-       "time_namespaces(7): CLOCK_MONOTONIC is per namespace, for futex(2) FUTEX_WAIT_BITSET too: a deadline read from the "
-       "clock is met by the same clock, neither early nor never",
+       "time_namespaces(7): CLOCK_MONOTONIC is per namespace, for futex(2) FUTEX_WAIT_BITSET too: a deadline read "
+       "from the clock is met by the same clock, neither early nor never",
        .config = "TIME_NS", .probe = enter_time_namespace, .absent_errno = EINVAL, .needs = "cap=sys_admin",
        .commit = "c2f7d08cccf4 futex: Adjust absolute futex timeouts with per time namespace offset",
        .needed_by = "glibc:pthread_cond_clockwait jvm:Parker rust:futex_wait")
@@ -97,7 +97,8 @@ CLAUSE(relative_timeouts_know_no_time_namespace,
 }
 
 CLAUSE(realtime_deadlines_know_no_time_namespace,
-       "time_namespaces(7): CLOCK_REALTIME is not virtualized, so FUTEX_CLOCK_REALTIME deadlines are the same everywhere",
+       "time_namespaces(7): CLOCK_REALTIME is not virtualized, so FUTEX_CLOCK_REALTIME deadlines are the same "
+       "everywhere",
        .config = "TIME_NS", .probe = enter_time_namespace, .absent_errno = EINVAL, .needs = "cap=sys_admin",
        .needed_by = "glibc:pthread_cond_timedwait")
 {

@@ -96,7 +96,8 @@ CLAUSE(wait_and_wake_never_write_the_word,
 }
 
 CLAUSE(a_private_word_need_not_be_writable,
-       "kernel/futex/waitwake.c futex_wait_setup, futex_wake (7.2): a private wait reads the word, a wake not even that",
+       "kernel/futex/waitwake.c futex_wait_setup, futex_wake (7.2): a private wait reads the word, a wake not even "
+       "that",
        .needed_by = "rust:futex_wait")
 {
 	uint32_t *word = private_memory(page_size());
@@ -177,7 +178,8 @@ static bool context_switches(int tid, unsigned long *count)
 
 // A waiter shows as asleep an instant before it has switched away; its count rests from then on.
 CLAUSE(a_waiter_does_not_wake_up_now_and_then,
-       "futex(2) FUTEX_WAIT: with no timeout the call blocks; a parked thread is not scheduled to look again [FUT-13]",
+       "futex(2) FUTEX_WAIT: with no timeout the call blocks; a parked thread is not scheduled to look again "
+       "[FUT-13]",
        .needed_by = "go:futexsleep")
 {
 	const struct __kernel_timespec pause = timespec_of(20000000);	// time is the subject

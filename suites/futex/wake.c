@@ -49,7 +49,8 @@ CLAUSE(wake_returns_0_when_nobody_waits,
 }
 
 CLAUSE(wake_wakes_at_most_as_many_as_asked,
-       "futex(2) FUTEX_WAKE: wakes at most val of the waiters, returns how many, and leaves the others asleep [FUT-6]",
+       "futex(2) FUTEX_WAKE: wakes at most val of the waiters, returns how many, and leaves the others asleep "
+       "[FUT-6]",
        .needed_by = "go:futexwakeup glibc:pthread_cond_signal rust:futex_wake")
 {
 	FOR_EACH(k, kinds) {
@@ -87,8 +88,8 @@ CLAUSE(wake_all_wakes_all,
 }
 
 CLAUSE(wake_with_a_count_of_0_or_less_wakes_one,
-       "kernel/futex/waitwake.c futex_wake (7.2): without FLAGS_STRICT a count of 0 still wakes one waiter, "
-       "and so does one that is negative as an int [FUT-15]",
+       "kernel/futex/waitwake.c futex_wake (7.2): without FLAGS_STRICT a count of 0 still wakes one waiter, and so "
+       "does one that is negative as an int [FUT-15]",
        .needed_by = "go:futexwakeup")
 {
 	static const uint32_t counts[] = { 0, 0xffffffff, 0x80000000, 0 };
@@ -229,8 +230,8 @@ static int end_at_once(void *arg)
 
 // A process's table of waiters is made with its first threads, and may grow with each more (6.16).
 CLAUSE(waiters_are_found_after_threads_have_come_and_gone,
-       "kernel/futex/core.c futex_hash_allocate_default (7.2), futex(2) FUTEX_WAKE: how many threads a process has had since a "
-       "wait began is nothing to the wake",
+       "kernel/futex/core.c futex_hash_allocate_default (7.2), futex(2) FUTEX_WAKE: how many threads a process has "
+       "had since a wait began is nothing to the wake",
        .needed_by = "go:newosproc jvm:Parker")
 {
 	struct thread t[24];
@@ -304,8 +305,8 @@ CLAUSE(a_killed_waiter_is_not_counted,
 }
 
 CLAUSE(wake_ignores_timeout_uaddr2_and_val3,
-       "futex(2) FUTEX_WAKE: the arguments timeout, uaddr2 and val3 are ignored; "
-       "FUTEX_WAKE_BITSET: uaddr2 and timeout are",
+       "futex(2) FUTEX_WAKE: the arguments timeout, uaddr2 and val3 are ignored; FUTEX_WAKE_BITSET: uaddr2 and "
+       "timeout are",
        .needed_by = "go:futexwakeup musl:__wake")
 {
 	static const int private_or_not[] = { 0, FUTEX_PRIVATE_FLAG };

@@ -66,8 +66,10 @@ CLAUSE(wake_op_sets_adds_ors_clears_and_toggles,
 }
 
 CLAUSE(the_operand_is_sign_extended,
-       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): oparg is a 12-bit number, extended with its sign to 32 bits",
-       .commit = "d70ef22892ed futex: futex_wake_op, fix sign_extend32 sign bits", .needed_by = "glibc:lll_cond_trylock")
+       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): oparg is a 12-bit number, extended with its sign to 32 "
+       "bits",
+       .commit = "d70ef22892ed futex: futex_wake_op, fix sign_extend32 sign bits",
+       .needed_by = "glibc:lll_cond_trylock")
 {
 	static const struct row rows[] = {
 		{ FUTEX_OP_SET,  -1,     0,          0xffffffff },
@@ -105,8 +107,8 @@ CLAUSE(a_shifted_operand_is_a_power_of_two,
 }
 
 CLAUSE(a_shift_out_of_range_is_masked,
-       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): a shift below 0 or above 31 is taken modulo 32 and logged, not "
-       "refused",
+       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): a shift below 0 or above 31 is taken modulo 32 and "
+       "logged, not refused",
        .commit = "e78c38f6bdd9 futex: futex_wake_op, do not fail on invalid op")
 {
 	static const struct row rows[] = {
@@ -138,7 +140,7 @@ static const struct comparison {
 	{ "GE", FUTEX_OP_CMP_GE },
 };
 
-// Compares old with arg in each way: one waiter of word2 is woken where the comparison's name is in holds: always three.
+// Compares old with arg in each way: a waiter of word2 is woken where the comparison's name is in holds, always three.
 static void check_comparisons(struct __test_metadata *_metadata, int flag, uint32_t old, int arg, const char *holds)
 {
 	uint32_t word = 0, word2 = 0;
@@ -161,8 +163,8 @@ static void check_comparisons(struct __test_metadata *_metadata, int flag, uint3
 }
 
 CLAUSE(the_old_value_decides_about_the_second_word,
-       "futex(2) FUTEX_WAKE_OP: the waiters of uaddr2 are woken if oldval cmp cmparg; the six comparisons are signed, and of "
-       "the value before the operation",
+       "futex(2) FUTEX_WAKE_OP: the waiters of uaddr2 are woken if oldval cmp cmparg; the six comparisons are "
+       "signed, and of the value before the operation",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	static const struct {
@@ -187,8 +189,10 @@ CLAUSE(the_old_value_decides_about_the_second_word,
 }
 
 CLAUSE(the_comparand_is_sign_extended,
-       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): cmparg is a 12-bit number, extended with its sign to 32 bits",
-       .commit = "d70ef22892ed futex: futex_wake_op, fix sign_extend32 sign bits", .needed_by = "glibc:pthread_cond_signal")
+       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): cmparg is a 12-bit number, extended with its sign to "
+       "32 bits",
+       .commit = "d70ef22892ed futex: futex_wake_op, fix sign_extend32 sign bits",
+       .needed_by = "glibc:pthread_cond_signal")
 {
 	static const struct {
 		uint32_t old;
@@ -212,8 +216,8 @@ CLAUSE(the_comparand_is_sign_extended,
 }
 
 CLAUSE(wake_op_wakes_both_words_by_their_counts,
-       "futex(2) FUTEX_WAKE_OP: wakes up to val waiters of uaddr, and up to val2 of uaddr2 if the comparison holds; returns "
-       "the sum",
+       "futex(2) FUTEX_WAKE_OP: wakes up to val waiters of uaddr, and up to val2 of uaddr2 if the comparison holds; "
+       "returns the sum",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	static const struct {
@@ -255,7 +259,8 @@ CLAUSE(wake_op_wakes_both_words_by_their_counts,
 }
 
 CLAUSE(wake_op_with_counts_of_0_wakes_one_of_each,
-       "kernel/futex/waitwake.c futex_wake_op (7.2): as with FUTEX_WAKE, a count of 0 or less still wakes one [FUT-15]")
+       "kernel/futex/waitwake.c futex_wake_op (7.2): as with FUTEX_WAKE, a count of 0 or less still wakes one "
+       "[FUT-15]")
 {
 	static const int counts[] = { 0, -1, INT_MIN };
 	struct waiter w[4], w2[4];
@@ -271,8 +276,8 @@ CLAUSE(wake_op_with_counts_of_0_wakes_one_of_each,
 }
 
 CLAUSE(wake_op_on_one_word_wakes_twice,
-       "futex(2) FUTEX_WAKE_OP: equivalent to a wake of uaddr and, if the comparison holds, one of uaddr2: the two may be the "
-       "same word")
+       "futex(2) FUTEX_WAKE_OP: equivalent to a wake of uaddr and, if the comparison holds, one of uaddr2: the two "
+       "may be the same word")
 {
 	FOR_EACH(p, private_or_not) {
 		uint32_t word = 0;
@@ -289,8 +294,8 @@ CLAUSE(wake_op_on_one_word_wakes_twice,
 }
 
 CLAUSE(an_unknown_operation_is_not_done,
-       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): an op or a comparison that does not exist is ENOSYS and wakes "
-       "nobody; an unknown op leaves the word alone")
+       "kernel/futex/waitwake.c futex_atomic_op_inuser (7.2): an op or a comparison that does not exist is ENOSYS "
+       "and wakes nobody; an unknown op leaves the word alone")
 {
 	uint32_t word = 0, word2 = 1;
 	struct waiter w, w2;
@@ -311,8 +316,8 @@ CLAUSE(an_unknown_operation_is_not_done,
 }
 
 CLAUSE(the_word_is_faulted_in_for_writing,
-       "kernel/futex/core.c fault_in_user_writeable (7.2): a word2 that is not in memory, or shared copy-on-write with a "
-       "child, is made writable first; the child's copy keeps its value")
+       "kernel/futex/core.c fault_in_user_writeable (7.2): a word2 that is not in memory, or shared copy-on-write "
+       "with a child, is made writable first; the child's copy keeps its value")
 {
 	uint32_t *untouched = private_memory(2 * page_size()), *copied = private_memory(page_size());
 	volatile int *done = shared_memory(sizeof(*done));
@@ -356,8 +361,8 @@ static int hammer_main(void *arg)
 }
 
 CLAUSE(wake_op_is_atomic,
-       "futex(2) FUTEX_WAKE_OP: an atomic read-modify-write of the word at uaddr2: no instruction of another thread falls between "
-       "its load and its store",
+       "futex(2) FUTEX_WAKE_OP: an atomic read-modify-write of the word at uaddr2: no instruction of another thread "
+       "falls between its load and its store",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	static const int ops[] = { FUTEX_OP_ADD, FUTEX_OP_OR, FUTEX_OP_ANDN, FUTEX_OP_XOR };

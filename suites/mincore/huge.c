@@ -196,38 +196,46 @@ CLAUSE(huge_pages_only_read_are_resident,
 	EXPECT_INTACT(vec);
 }
 
+// The pool may be lent to another run meanwhile: what is taken back is two pages, whatever is there.
+static void shrink_pool(bool lent)
+{
+	long pool = number_in(POOL_FILE);
+
+	if (lent && pool >= 2)
+		write_number(POOL_FILE, pool - 2);
+}
+
 // A pool of hugetlb pages is the administrator's; root lends the clause two pages and takes them back.
-static char *hugetlb_pages(size_t *size, int sharing, long *pool)
+static char *hugetlb_pages(size_t *size, int sharing, bool *lent)
 {
 	const int flags = sharing | MAP_ANONYMOUS | MAP_HUGETLB;
+	long pool;
 	char *p;
 
 	*size = thp_size();
-	*pool = -1;
+	*lent = false;
 	if (!*size)
 		return NULL;
 	p = mmap(NULL, 2 * *size, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (p == MAP_FAILED && (*pool = number_in(POOL_FILE)) >= 0 && write_number(POOL_FILE, *pool + 2))
+	if (p == MAP_FAILED && (pool = number_in(POOL_FILE)) >= 0 && (*lent = write_number(POOL_FILE, pool + 2)))
 		p = mmap(NULL, 2 * *size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (p != MAP_FAILED && field_at(p, "KernelPageSize") == (long long)*size)
 		return p;
-	if (*pool >= 0)
-		write_number(POOL_FILE, *pool);
+	shrink_pool(*lent);
 	return NULL;
 }
 
-static void return_hugetlb_pages(char *p, size_t size, long pool)
+static void return_hugetlb_pages(char *p, size_t size, bool lent)
 {
 	munmap(p, 2 * size);
-	if (pool >= 0)
-		write_number(POOL_FILE, pool);
+	shrink_pool(lent);
 }
 
 static void check_hugetlb(struct __test_metadata *_metadata, int sharing)
 {
 	size_t page = page_size(), huge, pages;
-	long pool;
-	char *p = hugetlb_pages(&huge, sharing, &pool);
+	bool lent;
+	char *p = hugetlb_pages(&huge, sharing, &lent);
 	unsigned char *vec;
 
 	if (!p)
@@ -244,7 +252,7 @@ static void check_hugetlb(struct __test_metadata *_metadata, int sharing)
 	EXPECT_RESIDENT("111", p + huge + 7 * page);
 	EXPECT_ERR(EINVAL, mincore_raw(p + 1, page, vec));
 	EXPECT_INTACT(vec);
-	return_hugetlb_pages(p, huge, pool);
+	return_hugetlb_pages(p, huge, lent);
 }
 
 CLAUSE(hugetlb_pages_of_ones_own_are_resident_once_touched,

@@ -4,13 +4,12 @@
 #define OWN_FILE_H
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "guard.h"
+#include "nameless.h"
 
 // File systems whose reads and writes go through the kernel's page cache; elsewhere mincore may have nothing to tell.
 static inline bool is_cached_by_the_kernel(int fd)
@@ -34,25 +33,9 @@ static inline bool is_cached_by_the_kernel(int fd)
 // Writable, sparse, without a name, in $TMPDIR or /tmp; -1 if there can be none.
 static inline int own_file(size_t pages)
 {
-	const char *folder = getenv("TMPDIR") ?: "/tmp";
-	char path[4096];
-	int fd;
+	int fd = nameless_file();
 
-	snprintf(path, sizeof(path), "%s/osprim-mincore-XXXXXX", folder);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	unlink(path);
-	return ftruncate(fd, pages * page_size()) || !is_cached_by_the_kernel(fd) ? -1 : fd;
-}
-
-// The same file opened for reading only; negative where /proc does not reach a file without a name.
-static inline int reopened_read_only(int fd)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || ftruncate(fd, pages * page_size()) || !is_cached_by_the_kernel(fd) ? -1 : fd;
 }
 
 #define FILE_OR_SKIP(fd, pages)									\

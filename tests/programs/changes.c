@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Changes files, says so, and ends as told: -r HOW -r FILE=NEW [-r FILE=NEW ...]; FILE= removes FILE, HOW=mess fills the directory.
+// Changes files, says so, and ends as told: -r HOW -r FILE=NEW [-r FILE=NEW ...]; FILE= removes the file.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
