@@ -186,7 +186,7 @@ def test_the_stream_says_who_speaks(cwd, abi):
 def test_a_line_is_one_write(executor, cwd):
     read_end, write_end = os.pipe2(os.O_DIRECT)     # a pipe of packets: a read returns what one write wrote
     with Executor(executor, plan(job(1, "prints", "long_lines"), job(2, "prints", "every_byte")), cwd,
-                  stdout=write_end) as running:
+                  stdout=write_end):
         os.close(write_end)
         packets = [os.read(read_end, 65536)]
         while packets[-1]:

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <sys/stat.h>
 
-#define USERS "go:fork_exec docs:containers"
+#define USERS "go:fork_exec runc:containers"
 #define AS_ROOT .needs = "root cap=sys_admin"
 
 static struct seen {

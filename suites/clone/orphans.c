@@ -5,7 +5,7 @@
 
 #include <sys/prctl.h>
 
-#define USERS "go:fork_exec docs:containers"
+#define USERS "go:fork_exec runc:containers"
 
 static struct shared {
 	volatile int ready, go, hangups, continued, signals;

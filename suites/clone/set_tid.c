@@ -3,7 +3,7 @@
 #include "clone.h"
 #include "nobody.h"
 
-#define USERS "docs:criu"
+#define USERS "criu:restore"
 #define AS_ROOT .needs = "root cap=sys_admin", .probe = clone3_probe
 #define IN_NAMESPACES .config = "PID_NS", AS_ROOT
 
