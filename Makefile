@@ -41,7 +41,7 @@ check:
 	@harness/setup.sh $(NEEDED_TO_CHECK)
 	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
 	@./runner.py run
-	@$(PYTHON) -m pytest -q tests
+	@$(PYTHON) -m pytest -q -p no:cacheprovider tests
 
 # Where the time of a run goes.
 bench:

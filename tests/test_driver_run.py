@@ -106,7 +106,7 @@ def test_a_stale_hello_of_another_run_is_noise(fake):
 
 
 def interrupt(tree, number: int, records: int, *words: str) -> tuple[int, str]:
-    """Starts a run and sends a signal, as a terminal would, once some records are there; (exit code, what it printed)."""
+    """Starts a run, sends a signal as a terminal would once some records are there; (exit code, what it printed)."""
     process = tree.start("run", *words, start_new_session=True,
                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # background jobs ignore it
     deadline = time.monotonic() + 50
