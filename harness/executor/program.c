@@ -3,6 +3,7 @@
 #include "executor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -92,12 +93,21 @@ static char **arguments(const struct job *job)
 	return all;
 }
 
+static int open_folder_of(const char *path)
+{
+	char folder[2 * PATH_SIZE];
+
+	text_format(folder, sizeof(folder), "%s", path);
+	strrchr(folder, '/')[1] = 0;
+	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 void program_exec(const struct job *job, struct board *board, const char *directory)
 {
 	static char path[2 * PATH_SIZE];
 	struct rlimit no_core = { 0, 0 };
 	bool is_relative = *job->program != '/';
-	int error;
+	int error, folder;
 
 	board->program = getpid();	// the nanny may be dead before it can note it
 	setsid();
@@ -106,11 +116,16 @@ void program_exec(const struct job *job, struct board *board, const char *direct
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (chdir(directory))
 		fail(board, errno);
+	text_format(path, sizeof(path), "%s%s%s", is_relative ? program_base : "", is_relative ? "/" : "", job->program);
+	folder = open_folder_of(path);
 	error = become_user(job->user);
 	if (error)
 		fail(board, error);
-	text_format(path, sizeof(path), "%s%s%s", is_relative ? program_base : "", is_relative ? "/" : "", job->program);
 	execve(path, arguments(job), environment(directory));
-	fail(board, errno);
+	// A checkout below a closed folder, as /root is: the user that the job asks for cannot walk there from /.
+	error = errno;
+	if (error == EACCES && job->user)
+		syscall(SYS_execveat, folder, strrchr(path, '/') + 1, arguments(job), environment(directory), 0);
+	fail(board, error);
 	__builtin_unreachable();
 }
