@@ -6,17 +6,6 @@
 
 #define USERS "go:timer_create go:setThreadCPUProfiler jvm:thread_cpu_time"
 
-static struct sigevent event_of(int notify, int sig)
-{
-	struct sigevent e;
-
-	memset(&e, 0, sizeof(e));
-	e.sigev_notify = notify;
-	e.sigev_signo = sig;
-	e.sigev_notify_thread_id = raw_syscall(__NR_gettid);
-	return e;
-}
-
 static const int own_clocks[] = { CLOCK_THREAD_CPUTIME_ID, CLOCK_PROCESS_CPUTIME_ID };
 
 CLAUSE(a_cpu_timer_keeps_firing_as_time_is_used,

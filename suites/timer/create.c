@@ -13,17 +13,6 @@ static const int clocks[] = {
 	CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
 };
 
-static struct sigevent event_of(int notify, int sig)
-{
-	struct sigevent e;
-
-	memset(&e, 0, sizeof(e));
-	e.sigev_notify = notify;
-	e.sigev_signo = sig;
-	e.sigev_notify_thread_id = raw_syscall(__NR_gettid);
-	return e;
-}
-
 CLAUSE(every_clock_takes_every_way_to_notify,
        "timer_create(2): CLOCK_REALTIME, MONOTONIC, BOOTTIME, TAI and the CPU-time clocks of process and thread, each with "
        "SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD_ID and none given [TMR-2]", .needed_by = USERS)

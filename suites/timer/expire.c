@@ -7,22 +7,11 @@
 
 #define USERS "go:timer_settime go:setThreadCPUProfiler glibc:timer_create"
 
-static struct sigevent event_of(int notify, int sig, long value)
-{
-	struct sigevent e;
-
-	memset(&e, 0, sizeof(e));
-	e.sigev_notify = notify;
-	e.sigev_signo = sig;
-	e.sigev_value.sival_ptr = (void *)value;
-	e.sigev_notify_thread_id = raw_syscall(__NR_gettid);
-	return e;
-}
-
 static long new_timer(int clock, int notify, int sig, int *id)
 {
-	struct sigevent e = event_of(notify, sig, 0x1234);
+	struct sigevent e = event_of(notify, sig);
 
+	e.sigev_value.sival_ptr = (void *)0x1234;
 	return timer_create_raw(clock, &e, id);
 }
 
@@ -230,8 +219,9 @@ CLAUSE(the_thread_asked_for_gets_the_signal_and_no_other,
 		ASSERT_TRUE(wait_until(r[i].tid));
 	}
 	for (int i = 0; i < 3; i++) {
-		struct sigevent e = event_of(SIGEV_THREAD_ID, SIGRTMIN + i, i);
+		struct sigevent e = event_of(SIGEV_THREAD_ID, SIGRTMIN + i);
 
+		e.sigev_value.sival_ptr = (void *)(long)i;
 		e.sigev_notify_thread_id = r[i].tid;
 		ASSERT_RET(0, catch_signal(SIGRTMIN + i));
 		ASSERT_RET(0, timer_create_raw(CLOCK_MONOTONIC, &e, &id[i]));
@@ -251,7 +241,7 @@ CLAUSE(the_thread_asked_for_gets_the_signal_and_no_other,
 CLAUSE(a_timer_whose_thread_has_gone_harms_nobody,
        "timer_create(2) SIGEV_THREAD_ID: when the thread has exited its signals go nowhere, and the process lives on", .needed_by = USERS)
 {
-	struct sigevent e = event_of(SIGEV_THREAD_ID, SIGUSR1, 0);
+	struct sigevent e = event_of(SIGEV_THREAD_ID, SIGUSR1);
 	struct receiver r = { 0 };
 	struct timer_setting left;
 	struct thread t;

@@ -52,6 +52,18 @@ static inline long long clock_ns(int clock)
 #define timer_getoverrun_raw(id)           raw_syscall(__NR_timer_getoverrun, id)
 #define timer_gettime_raw(id, setting)     raw_syscall(NR_TIMER_GETTIME, id, setting)
 
+// Notifies so, of this signal; the calling thread where the way names a thread.
+static inline struct sigevent event_of(int notify, int sig)
+{
+	struct sigevent e;
+
+	memset(&e, 0, sizeof(e));
+	e.sigev_notify = notify;
+	e.sigev_signo = sig;
+	e.sigev_notify_thread_id = raw_syscall(__NR_gettid);
+	return e;
+}
+
 static inline long timer_arm(int id, int flags, long long value_ns, long long interval_ns)
 {
 	struct timer_setting s = { timespec_of(interval_ns), timespec_of(value_ns) };
