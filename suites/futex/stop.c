@@ -55,11 +55,11 @@ static void wake_in_three_ways(struct stage *s)
 
 static void stage_child(struct stage *s, bool wake)
 {
+	s->began = monotonic_ns();	// before the deadline is made: between the two this process may lose the CPU
 	if (s->kind->timed) {
 		s->timeout = timespec_of((s->kind->clock < 0 ? 0 : clock_ns(s->kind->clock)) + s->ns);
 		s->w.timeout = &s->timeout;
 	}
-	s->began = monotonic_ns();
 	s->waits = waiter_sleeps(&s->w) ? 1 : -1;
 	if (wake && wait_until(s->go) && wait_until(is_asleep(s->w.tid) || s->w.returned))
 		wake_in_three_ways(s);
