@@ -7,11 +7,13 @@ ABIS      ?= x86_64 i386
 KSELFTEST ?= build/kselftest
 ARGS      ?=
 
-NEEDED_TO_RUN   := libc6-dev gcc-multilib python3 python3-pytest xz-utils
+# Not gcc-multilib: it cannot be installed beside a cross compiler, and all it adds is the include path of CC_i386.
+MULTILIB        := gcc-$(or $(firstword $(subst ., ,$(shell gcc -dumpversion 2>/dev/null))),12)-multilib
+NEEDED_TO_RUN   := libc6-dev $(MULTILIB) python3 python3-pytest xz-utils
 NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis libseccomp-dev
 
 CC_x86_64 := gcc -m64
-CC_i386   := gcc -m32
+CC_i386   := gcc -m32 -idirafter /usr/include/x86_64-linux-gnu
 
 # No stack protector: a raw thread with a thread pointer of its own would look for the canary there.
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Werror -fno-pie -fno-stack-protector -MMD -MP

@@ -179,7 +179,7 @@ int main(int argc, char **argv)
 
 	for (struct __fixture_metadata *f = __fixture_list; f; f = f->next)
 		for (struct __test_metadata *t = f->tests; t; t = t->next)
-			t->timeout = (clause_of(t)->timeout ?: CLAUSE_TIMEOUT) * slow;
+			t->timeout = within_patience((clause_of(t)->timeout ?: CLAUSE_TIMEOUT) * slow);
 	return test_harness_run(argc, argv);
 }
 

@@ -169,3 +169,11 @@ int slowness(void)
 
 	return times > 1 ? times : 1;
 }
+
+int within_patience(int seconds)
+{
+	const char *text = getenv("OSPRIM_PATIENCE");
+	int patience = text ? atoi(text) : 0;
+
+	return patience > 0 && patience < seconds ? patience : seconds;
+}

@@ -33,4 +33,7 @@ unsigned int kernel_release(void);
 // How many times slower than an ordinary machine this target is (OSPRIM_SLOW, at least 1): scales deadlines.
 int slowness(void);
 
+// A limit in seconds, or OSPRIM_PATIENCE if that is shorter: who runs a broken kernel on purpose waits less for it.
+int within_patience(int seconds);
+
 #endif

@@ -12,7 +12,7 @@
 #include "sync.h"
 #include "sys.h"
 
-#define PATIENCE_NS 5000000000LL
+#define PATIENCE_S 5
 #define ENOUGH_POLLS 1000
 #define YIELDS 100
 
@@ -34,7 +34,7 @@ bool wait_a_little(struct wait_until_state *state)
 	}
 	if (!state->started_ns)
 		state->started_ns = monotonic_ns();
-	if (monotonic_ns() - state->started_ns > PATIENCE_NS * slowness() && state->polls > ENOUGH_POLLS)
+	if (monotonic_ns() - state->started_ns > within_patience(PATIENCE_S * slowness()) * 1000000000LL && state->polls > ENOUGH_POLLS)
 		return false;
 	raw_syscall(__NR_nanosleep, &nap, NULL);
 	return true;

@@ -33,6 +33,8 @@ BAD_PLANS = {
     "parallel_1025": (GOOD.replace("parallel 4", "parallel 1025"), 3, "1 to 1024"),
     "slow_huge": (GOOD.replace("slow 1", "slow 99999999999999999999"), 4, "1 to 1000"),
     "slow_negative": (GOOD.replace("slow 1", "slow -1"), 4, "1 to 1000"),
+    "patience_0": (HEAD + "patience 0\n" + JOB + "end\n", 5, "1 to 86400"),
+    "patience_after_config": (HEAD + "config /c\npatience 1\n" + JOB + "end\n", 6, "not what comes here"),
     "config_empty": (HEAD + "config \n" + JOB + "end\n", 5, "not a path"),
     "config_bare": (HEAD + "config\n" + JOB + "end\n", 5, "not what comes here"),
     "config_after_a_job": (HEAD + JOB + "config /c\nend\n", 6, "not what comes here"),

@@ -14,6 +14,7 @@ usage: ./runner.py COMMAND [...]
   run [TARGET-or-CLAUSE...]   check kernels; every option of pytest works     (run --help)
   list [GLOB...]              the catalogue of clauses: --tsv, --json for programs
   explain CLAUSE              one clause: its promise, its source, its last verdicts
+  lies [LIE-or-CLAUSE...]     is each clause able to fail? tells lies to them  (lies --help)
   targets                     what can be tested from here
   doctor                      what this machine can run, and the one command that mends the rest
 
@@ -45,7 +46,7 @@ LIST_FIELDS = ("id", "abis", "file", "line", "text", "since", "config", "needs",
 
 def main(argv: list[str], root: str) -> int:
     """Runs a command line; returns the exit code."""
-    commands = {"run": run, "list": list_clauses, "explain": explain, "targets": targets, "doctor": doctor}
+    commands = {"run": run, "list": list_clauses, "explain": explain, "lies": tell_lies, "targets": targets, "doctor": doctor}
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP, end="", file=sys.stdout if argv else sys.stderr)
         return verdict.EXIT_EXPECTED if argv else verdict.EXIT_USAGE
@@ -142,6 +143,12 @@ def explain(argv: list[str], root: Path) -> int:
         raise UsageError("explain takes one clause, as in: ./runner.py explain futex/wait/wake_ends_a_wait")
     print(explanation(wanted(root, []), words[0], Path(results or root / "results") / "latest"), end="")
     return verdict.EXIT_EXPECTED
+
+
+def tell_lies(argv: list[str], root: Path) -> int:
+    """Runs clauses on a kernel that lies."""
+    from harness.driver.lies_command import command
+    return command(argv, root)
 
 
 def targets(argv: list[str], root: Path) -> int:

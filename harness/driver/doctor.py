@@ -24,7 +24,7 @@ def examine(root: Path) -> int:
     for tool, package, why in (("make", "make", "builds the programs"), ("gcc", "gcc", "builds the programs")):
         _say(tool, shutil.which(tool) or "", package, why, packages)
     compiles32 = uname.machine != "x86_64" or not shutil.which("gcc") or _compiles("-m32")
-    _say("gcc -m32", "works" if compiles32 else "", "gcc-multilib", "builds the 32-bit programs", packages)
+    _say("gcc -m32", "works" if compiles32 else "", _multilib(), "builds the 32-bit programs", packages)
     _say("pytest", _module("pytest"), "python3-pytest", "runs the clauses", packages)
     _say("hypothesis", _module("hypothesis"), "python3-hypothesis", "runs osprim's own tests: make check", packages)
     for target in find_all(root).values():
@@ -34,6 +34,16 @@ def examine(root: Path) -> int:
     if packages:
         print(f"mend      apt-get install -y --no-install-recommends {' '.join(packages)}")
     return verdict.EXIT_EXPECTED if ready and _module("pytest") else verdict.EXIT_UNTESTED
+
+
+def _multilib() -> str:
+    """Debian's package of the 32-bit half of the compiler. gcc-multilib is it too, but bars every cross compiler."""
+    import subprocess
+    try:
+        version = subprocess.run(["gcc", "-dumpversion"], capture_output=True, text=True).stdout
+    except OSError:
+        version = ""
+    return f"gcc-{version.partition('.')[0].strip() or '12'}-multilib"
 
 
 def _say(name: str, found: str, package: str, why: str, packages: list[str]) -> None:

@@ -57,9 +57,13 @@ def jobs_of(tasks: list[Task], slow: int = 1, user: int = 0) -> list[Job]:
     return jobs
 
 
-def text_of(jobs: list[Job], nonce: str, parallel: int, slow: int = 1, config: str = "") -> str:
-    """The plan as the executor reads it. config: path of a plain-text kernel configuration, or nothing."""
+def text_of(jobs: list[Job], nonce: str, parallel: int, slow: int = 1, config: str = "",
+            patience: int = 0) -> str:
+    """The plan as the executor reads it. config: path of a plain-text kernel configuration, or nothing; patience: the
+    longest limit of a clause in seconds, or 0."""
     lines = ["osprim-plan 1", f"nonce {nonce}", f"parallel {parallel}", f"slow {slow}"]
+    if patience:
+        lines.append(f"patience {patience}")
     if config:
         lines.append(f"config {config}")
     return "\n".join(lines + [job.line() for job in jobs] + ["end"]) + "\n"

@@ -22,7 +22,7 @@ class Flood(Exception):
     """A machine says more than is kept."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Session:
     """One machine's part of a run. Iterate over rounds(); stop() may come from another thread."""
 
@@ -31,6 +31,7 @@ class Session:
     parallel: int = 0       # jobs at a time; 0: as the machine says
     user: int = 0           # uid of clauses that ask for none
     config: str = ""        # the kernel's configuration, plain text
+    patience: int = 0       # the longest limit of a clause in seconds; 0: its own
     hello: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -70,7 +71,8 @@ class Session:
         jobs = jobs_of(tasks, self.machine.slow, self.user)
         nonce = os.urandom(4).hex()
         self.nonces.append(nonce)
-        plan = text_of(jobs, nonce, self.parallel or self.machine.parallel, self.machine.slow, self.config)
+        plan = text_of(jobs, nonce, self.parallel or self.machine.parallel, self.machine.slow, self.config,
+                       self.patience)
         silence = max(job.limit for job in jobs) + SILENCE_SECONDS
         judge, decoder = Judge(jobs, self.machine.own_kernel), Decoder(nonce)
         why = ""

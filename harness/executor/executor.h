@@ -48,7 +48,7 @@ struct job {
 
 struct plan {
 	const char *nonce, *config;	// config: NULL if there is none
-	int parallel, slow, jobs_count;
+	int parallel, slow, patience, jobs_count;	// patience: seconds, 0 if there is no such line
 	struct job jobs[JOBS_MAX];
 };
 

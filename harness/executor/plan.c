@@ -71,6 +71,12 @@ static bool parse_slow(char *s)
 	return plan.slow > 0 || wrong(s, "not a factor of slowness", "write 1 to 1000");
 }
 
+static bool parse_patience(char *s)
+{
+	plan.patience = parse_number(s, 1, 86400);
+	return plan.patience > 0 || wrong(s, "not a number of seconds", "write 1 to 86400, or leave the line out");
+}
+
 static bool parse_config(char *s)
 {
 	if (!*s || strlen(s) > PATH_LIMIT)
@@ -89,6 +95,7 @@ static const struct directive {
 	{ "nonce", parse_nonce, false },
 	{ "parallel", parse_parallel, false },
 	{ "slow", parse_slow, false },
+	{ "patience", parse_patience, true },
 	{ "config", parse_config, true },
 	{ NULL, NULL, false },
 };
@@ -225,7 +232,7 @@ static bool parse_line(char *line, const struct directive **next, bool *has_ende
 			if (rest)
 				rest[-1] = ' ';
 			return wrong(line, "not what comes here", d == directives ? "begin with: osprim-plan 1" :
-				     "the order is: osprim-plan, nonce, parallel, slow, config, job ..., end");
+				     "the order is: osprim-plan, nonce, parallel, slow, patience, config, job ..., end");
 		}
 	}
 	if (!strcmp(name, "job") && rest) {

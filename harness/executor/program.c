@@ -65,12 +65,16 @@ static char *variable(char *to, size_t size, const char *name, const char *base,
 static char **environment(const char *directory)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	static char tmpdir[PATH_SIZE + 16], slow[32], config[2 * PATH_SIZE], *all[6];
+	static char tmpdir[PATH_SIZE + 16], slow[32], patience[32], config[2 * PATH_SIZE], *all[7];
 	char number[16], **next = all;
 
 	text_format(number, sizeof(number), "%d", plan.slow);
 	*next++ = path;
 	*next++ = variable(slow, sizeof(slow), "OSPRIM_SLOW", NULL, number);
+	if (plan.patience) {
+		text_format(number, sizeof(number), "%d", plan.patience);
+		*next++ = variable(patience, sizeof(patience), "OSPRIM_PATIENCE", NULL, number);
+	}
 	if (strcmp(directory, "/"))
 		*next++ = variable(tmpdir, sizeof(tmpdir), "TMPDIR", NULL, directory);
 	if (plan.config)

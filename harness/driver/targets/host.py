@@ -21,7 +21,8 @@ class Host:
     own_kernel = False
 
     def __init__(self, root: Path, executor: Path):
-        self.root, self.executor = root, executor
+        self.root = root
+        self.command: list = [executor]  # the plan's file is its last argument
         slow = os.environ.get("OSPRIM_SLOW", "")
         self.slow = max(1, int(slow)) if slow.isdigit() else 1
         self.parallel = 2 * len(os.sched_getaffinity(0))
@@ -32,12 +33,12 @@ class Host:
     def start(self, plan: str, logs: Path, silence: float) -> Iterator[bytes]:
         """See Machine. The plan and the executor's standard error stay beside the raw log."""
         import subprocess
-        plan_file = logs / "host.plan"
+        plan_file = logs / f"{self.name}.plan"
         plan_file.write_text(plan)
         self._words = ""
-        with open(logs / "host.stderr", "ab+") as stderr:
+        with open(logs / f"{self.name}.stderr", "ab+") as stderr:
             said_before = stderr.seek(0, os.SEEK_END)
-            process = subprocess.Popen([self.executor, plan_file], cwd=self.root, stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([*self.command, plan_file], cwd=self.root, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
                                        env={"PATH": PATH, "LANG": "C", "HOME": "/"})
             self._process = process
