@@ -13,7 +13,8 @@ usage: ./runner.py COMMAND [...]
 
   run [TARGET-or-CLAUSE...]   check kernels; every option of pytest works     (run --help)
   list [GLOB...]              the catalogue of clauses: --tsv, --json for programs
-  explain CLAUSE              one clause: its promise, its source, its last verdicts
+  explain CLAUSE              one clause: its promise, its source, its last verdicts; or a row: go:futexsleep
+  profile RUNTIME [RUN]       does this kernel carry it? each row of go, glibc, jvm ... with its clauses' verdicts
   lies [LIE-or-CLAUSE...]     is each clause able to fail? tells lies to them  (lies --help)
   targets                     what can be tested from here
   doctor                      what this machine can run, and the one command that mends the rest
@@ -46,7 +47,7 @@ LIST_FIELDS = ("id", "abis", "file", "line", "text", "since", "config", "needs",
 
 def main(argv: list[str], root: str) -> int:
     """Runs a command line; returns the exit code."""
-    commands = {"run": run, "list": list_clauses, "explain": explain, "lies": tell_lies, "targets": targets, "doctor": doctor}
+    commands = {"run": run, "list": list_clauses, "explain": explain, "profile": profile, "lies": tell_lies, "targets": targets, "doctor": doctor}
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP, end="", file=sys.stdout if argv else sys.stderr)
         return verdict.EXIT_EXPECTED if argv else verdict.EXIT_USAGE
@@ -141,8 +142,19 @@ def explain(argv: list[str], root: Path) -> int:
     unknown = [word for word in argv if word.startswith("-") and not word.startswith("--results")]
     if unknown or len(words) != 1:
         raise UsageError("explain takes one clause, as in: ./runner.py explain futex/wait/wake_ends_a_wait")
-    print(explanation(wanted(root, []), words[0], Path(results or root / "results") / "latest"), end="")
+    latest = Path(results or root / "results") / "latest"
+    if ":" in words[0]:
+        from harness.driver.profile import explanation as row_explanation
+        print(row_explanation(root, words[0], [clause for clause, _ in wanted(root, [])], latest), end="")
+    else:
+        print(explanation(wanted(root, []), words[0], latest), end="")
     return verdict.EXIT_EXPECTED
+
+
+def profile(argv: list[str], root: Path) -> int:
+    """Prints which rows of a runtime's profile hold in a run."""
+    from harness.driver.profile import command
+    return command(argv, root, [clause for clause, _ in wanted(root, [])])
 
 
 def tell_lies(argv: list[str], root: Path) -> int:
