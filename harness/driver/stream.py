@@ -20,6 +20,7 @@ _GRAMMAR = {kind: re.compile(pattern) for kind, pattern in {
            r" ms=(?P<ms>\d{1,12}) user=(?P<user>\d{1,12}) sys=(?P<sys>\d{1,12})"
            r" left=(?P<left>\d{1,9}) dropped=(?P<dropped>\d{1,12})",
     "restored": _JOB + r" (?P<text>.+)",
+    "waits": r"ms=(?P<ms>\d{1,12})",
     "error": r"(?P<text>.*)",
     "bye": r"jobs=(?P<jobs>\d{1,9}) ms=(?P<ms>\d{1,12})",
 }.items()}

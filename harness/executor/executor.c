@@ -112,7 +112,7 @@ static bool start_what_is_due(int *next)
 
 		if (job_is_exclusive(job) && jobs_running())
 			return false;
-		if (!turn_has_come(job_is_exclusive(job)))
+		if (!turn_has_come(job_is_exclusive(job), jobs_running()))
 			return true;
 		jobs_start(job);
 		++*next;
@@ -141,6 +141,20 @@ static void wait_for_events(void)
 	jobs_poll_done(fds + 3);
 }
 
+#define MS_BETWEEN_SIGNS 10000L
+
+// A reader takes silence for death.
+static void give_sign_of_life(void)
+{
+	static long last;
+	long now = now_ms();
+
+	if (now - last < MS_BETWEEN_SIGNS)
+		return;
+	stream_line("waits", "ms=%ld", now);
+	last = now;
+}
+
 // Returns whether every job of the plan ran.
 static bool run_plan(void)
 {
@@ -155,6 +169,8 @@ static bool run_plan(void)
 			waits = start_what_is_due(&next);
 		if (!jobs_running() && !waits)
 			return is_complete && next == plan.jobs_count;
+		if (waits)
+			give_sign_of_life();
 		wait_for_events();
 		jobs_reap();
 		jobs_look_after();

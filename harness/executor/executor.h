@@ -107,8 +107,9 @@ int scratch_remove(pid_t nanny);		// 0 or errno; with all that is in it, but no 
 
 const char *scratch_base(void);
 
-// turns.c: whether a job may start beside the other runs of this machine; asked again until it may.
-bool turn_has_come(bool alone);
+// turns.c: whether a job may start beside the other runs of this machine; asked again until it may. busy: whether
+// jobs of this run are under way, which nobody may be alone beside.
+bool turn_has_come(bool alone, bool busy);
 
 // saved.c: the files that a job says it changes.
 

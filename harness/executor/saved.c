@@ -45,7 +45,9 @@ static long read_file(const char *path, char contents[CONTENTS_SIZE + 1], int *e
 	}
 	while (size <= CONTENTS_SIZE && (n = read(fd, contents + size, CONTENTS_SIZE + 1 - size)) > 0)
 		size += n;
-	if (n < 0)
+	if (n < 0 && errno == EOPNOTSUPP)	// a setting of what this machine lacks
+		size = -1;
+	else if (n < 0)
 		*error = errno;
 	else if (size > CONTENTS_SIZE)
 		*error = EFBIG;

@@ -4,18 +4,65 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-// The lock is on the folder that the runs have in common, and ends with the executor; no file is left behind by it.
-bool turn_has_come(bool alone)
+// Who waits to be alone holds this name. A lock has no queue: without the name, runs that share it would take it in
+// turns for as long as there are two of them.
+static const char gate[] = "\0osprim-waits-to-be-alone";
+
+// A descriptor that holds the gate until it is closed; -1 if another run has it, or there are no such sockets.
+static int take_gate(void)
 {
-	static int folder = -1, held;
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	for (size_t i = 0; i < sizeof(gate) - 1; i++)
+		name.sun_path[i] = gate[i];
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path) + sizeof(gate) - 1)) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+// Whether another run waits to be alone.
+static bool gate_is_taken(void)
+{
+	int fd = take_gate();
+	bool taken = fd < 0 && errno == EADDRINUSE;
+
+	if (fd >= 0)
+		close(fd);
+	return taken;
+}
+
+// The lock is on the folder that the runs have in common, and ends with the executor; no file is left behind by it.
+bool turn_has_come(bool alone, bool busy)
+{
+	static int folder = -1, held, own_gate = -1;
 	int want = alone ? LOCK_EX : LOCK_SH;
 
 	if (folder < 0)
 		folder = open(scratch_base(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (alone && held != LOCK_EX && own_gate < 0)
+		own_gate = take_gate();
+	if (!alone && gate_is_taken()) {
+		if (!busy && held)
+			held = flock(folder, LOCK_UN);
+		return false;
+	}
 	if (held != want)	// a change that fails loses the lock; where there is none to be had, nobody waits
 		held = !flock(folder, want | LOCK_NB) || errno != EWOULDBLOCK ? want : 0;
+	if (held == want && own_gate >= 0) {
+		close(own_gate);
+		own_gate = -1;
+	}
 	return held == want;
 }
