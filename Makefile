@@ -3,6 +3,7 @@
 
 PYTHON    := /usr/bin/python3
 ABIS      ?= x86_64 i386
+MATRIX_ABIS ?= $(patsubst arch/%/target.toml,%,$(wildcard arch/*/target.toml))
 # A kernel tree, or a folder that holds kselftest_harness.h and kselftest.h; by default they are fetched, once.
 KSELFTEST ?= build/kselftest
 ARGS      ?=
@@ -11,6 +12,9 @@ ARGS      ?=
 MULTILIB        := gcc-$(or $(firstword $(subst ., ,$(shell gcc -dumpversion 2>/dev/null))),12)-multilib
 NEEDED_TO_RUN   := libc6-dev $(MULTILIB) python3 python3-pytest xz-utils
 NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis libseccomp-dev
+NEEDED_TO_MATRIX = $(NEEDED_TO_RUN) $(sort $(foreach abi,$(MATRIX_ABIS),$(call fact,$(abi),qemu_package)) \
+	$(foreach abi,$(filter-out x86_64 i386,$(MATRIX_ABIS)),qemu-user-static libc6-dev-$(call fact,$(abi),debian)-cross \
+		gcc-$(subst _,-,$(call fact,$(abi),triplet))))
 
 CC_x86_64 := gcc -m64
 CC_i386   := gcc -m32 -idirafter /usr/include/x86_64-linux-gnu
@@ -26,7 +30,7 @@ LIAR_C      := $(wildcard harness/liar/*.c)
 KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
 KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
-.PHONY: all programs run check bench clean distclean
+.PHONY: all programs run check lies matrix bench clean distclean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -45,6 +49,18 @@ check:
 	@./runner.py run
 	@$(PYTHON) -m pytest -q -p no:cacheprovider tests
 
+# Many kernels side by side, in QEMU: MATRIX_ABIS names the architectures, ARGS goes to runner.py matrix.
+matrix:
+	@harness/setup.sh $(NEEDED_TO_MATRIX)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) ABIS="$(MATRIX_ABIS)" programs
+	@./runner.py matrix $(ARGS)
+
+# Whether each clause can fail: every lie of fixtures/lies, to those that must notice. ARGS as for runner.py lies.
+lies:
+	@harness/setup.sh $(NEEDED_TO_CHECK)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@./runner.py lies $(ARGS)
+
 # Where the time of a run goes.
 bench:
 	@harness/setup.sh $(NEEDED_TO_RUN)
@@ -53,21 +69,29 @@ bench:
 
 # One set of rules per ABI. A suite may be named after an architecture: it is then built for that one alone.
 OTHER_ABIS = $(filter-out $(1) generic,$(notdir $(wildcard arch/*)))
+# The compiler is the one of the triplet in target.toml, unless CC_<abi> says otherwise: a cross compiler, or the native one.
+fact = $(shell sed -n 's/^$(2) *= *"\([^"]*\)".*/\1/p' arch/$(1)/target.toml)
 define abi_rules
+CC_$(1) ?= $(call fact,$(1),triplet)-gcc
 INCLUDES_$(1) := -Iharness -Iarch/$(1) -Iarch/generic -isystem $(KSELFTEST_D)
 LIBRARY_$(1)  := $(HARNESS_C:%.c=build/$(1)/%.o) build/$(1)/arch.o
 PROGRAMS_$(1) := $(patsubst %.c,build/$(1)/%,$(filter-out $(foreach o,$(call OTHER_ABIS,$(1)),suites/$(o)/%),$(SUITES_C)))
 programs: $$(PROGRAMS_$(1)) build/$(1)/executor
 
-build/$(1)/arch.o: arch/$(1)/arch.S Makefile
+build/$(1)/compiler:
+	@command -v $$(firstword $$(CC_$(1))) >/dev/null || { echo "$(1) needs a compiler:  apt-get install -y" \
+		"gcc-$(subst _,-,$(call fact,$(1),triplet)) libc6-dev-$(call fact,$(1),debian)-cross" >&2; exit 1; }
+	@mkdir -p $$(@D) && touch $$@
+
+build/$(1)/arch.o: arch/$(1)/arch.S Makefile | build/$(1)/compiler
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $$(INCLUDES_$(1)) -MMD -MP -c -o $$@ $$<
 
-build/$(1)/harness/%.o: harness/%.c Makefile
+build/$(1)/harness/%.o: harness/%.c Makefile | build/$(1)/compiler
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $$(CFLAGS) $$(INCLUDES_$(1)) -c -o $$@ $$<
 
-build/$(1)/suites/%.o: suites/%.c Makefile | $(KSELFTEST_H)
+build/$(1)/suites/%.o: suites/%.c Makefile | $(KSELFTEST_H) build/$(1)/compiler
 	@mkdir -p $$(@D)
 	$$(CC_$(1)) $$(CFLAGS) $$(INCLUDES_$(1)) -c -o $$@ $$<
 
