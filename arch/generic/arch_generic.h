@@ -40,7 +40,8 @@ void raw_unmap_and_exit(void *stack, size_t size, int status) __attribute__((nor
 /* ---- Registers ----------------------------------------------------------------------------------------------- */
 
 // struct arch_regs { unsigned long r[ARCH_REGS]; }: every general register and the flags, in the port's order.
-//	ARCH_REG_SP, ARCH_REG_FLAGS (or -1), ARCH_REG_NR, ARCH_REG_RET: indices
+//	ARCH_REG_SP, ARCH_REG_FLAGS, ARCH_REG_NR, ARCH_REG_RET: indices. An ABI without flags has an index for them all
+//	the same; nothing is loaded from there, 0 is stored, and UC_REG has *arch_no_flags()
 //	ARCH_REG_ARG(i): index of a system call's argument 0 to 5
 //	ARCH_REG_NAMES: initialiser of as many strings
 //	arch_regs_result(regs): what the system call returned, a value or -errno
@@ -50,11 +51,18 @@ void raw_unmap_and_exit(void *stack, size_t size, int status) __attribute__((nor
 //	ARCH_FLAGS_ENTRY_CLEAR: bits that the ABI has clear whenever a function starts
 struct arch_regs;
 
+static inline unsigned long *arch_no_flags(void)
+{
+	static unsigned long none;
+
+	return &none;
+}
+
 // Four events, each with every register known before and after it: every register but sp is loaded from *in, the sp
 // of the event is noted in *in, the event happens, every register is stored to *out. The red zone below that sp is not
 // touched before. With a block of arch_vec.h the vector registers are loaded and stored as well, from and to vec.
 void arch_syscall_regs(struct arch_regs *in, struct arch_regs *out, void *vec);
-// A trap as arch_trap() raises it; a handler of SIGTRAP must leave UC_PC behind it, by ARCH_TRAP_SKIP.
+// A trap as arch_trap() raises it; a handler of ARCH_TRAP_SIGNAL must leave UC_PC behind it, by ARCH_TRAP_SKIP.
 void arch_trap_regs(struct arch_regs *in, struct arch_regs *out, void *vec);
 // A jump to itself, at arch_spin: lasts until a handler sets UC_PC to arch_spin_end.
 void arch_spin_regs(struct arch_regs *in, struct arch_regs *out, void *vec);
@@ -71,6 +79,9 @@ void arch_call_regs(struct arch_regs *in, struct arch_regs *out, void *vec, cons
 #endif
 #ifndef arch_regs_result
 #define arch_regs_result(regs) ((long)(regs)->r[ARCH_REG_RET])
+#endif
+#ifndef arch_call_result	/* of a function of the vDSO that arch_call_regs called */
+#define arch_call_result arch_regs_result
 #endif
 
 /* ---- Floating point ------------------------------------------------------------------------------------------ */
@@ -128,12 +139,58 @@ void arch_handler(int sig, siginfo_t *info, void *ucontext);
 extern struct arch_regs arch_handler_regs;
 extern void (*arch_handler_then)(int sig, siginfo_t *info, void *ucontext);
 
-// Functions whose first instruction raises SIGTRAP, SIGILL. The reported pc is that instruction, or, of a trap where
-// ARCH_TRAP_PC_AFTER is 1, the one behind it; ARCH_TRAP_LENGTH and ARCH_UNDEFINED_LENGTH are their sizes.
+// Functions whose first instruction raises ARCH_TRAP_SIGNAL, SIGILL. The reported pc is that instruction, or, where
+// ARCH_TRAP_PC_AFTER or ARCH_UNDEFINED_PC_AFTER is 1, the one behind it; ARCH_TRAP_LENGTH and ARCH_UNDEFINED_LENGTH are
+// their sizes.
 void arch_trap(void);
 void arch_undefined(void);
 #define ARCH_TRAP_SKIP(uc)      (UC_PC(uc) += ARCH_TRAP_PC_AFTER ? 0 : ARCH_TRAP_LENGTH)
-#define ARCH_UNDEFINED_SKIP(uc) (UC_PC(uc) += ARCH_UNDEFINED_LENGTH)
+#define ARCH_UNDEFINED_SKIP(uc) (UC_PC(uc) += ARCH_UNDEFINED_PC_AFTER ? 0 : ARCH_UNDEFINED_LENGTH)
+#ifndef ARCH_TRAP_SIGNAL
+#define ARCH_TRAP_SIGNAL        SIGTRAP
+#endif
+#ifndef ARCH_UNDEFINED_PC_AFTER
+#define ARCH_UNDEFINED_PC_AFTER 0
+#endif
+
+// What faults say, where ports differ: ARCH_TRAP_CODE and ARCH_UNDEFINED_CODE, the si_code of the two above (one from
+// the kernel, SI_KERNEL, comes without an address); ARCH_FAULT_GRAIN: si_addr of a page fault is a multiple of it.
+#ifndef ARCH_TRAP_CODE
+#define ARCH_TRAP_CODE TRAP_BRKPT
+#endif
+#ifndef ARCH_UNDEFINED_CODE
+#define ARCH_UNDEFINED_CODE ILL_ILLOPC
+#endif
+#ifndef ARCH_FAULT_GRAIN
+#define ARCH_FAULT_GRAIN 1
+#endif
+
+// Addresses that no process can map: one of the kernel's, and one that the CPU refuses to translate (SI_KERNEL, no
+// address); 0 where there is none.
+#ifndef ARCH_KERNEL_ADDRESS
+#define ARCH_KERNEL_ADDRESS 0UL
+#endif
+#ifndef ARCH_NONCANONICAL
+#define ARCH_NONCANONICAL 0UL
+#endif
+
+// ARCH_DIVIDE_TRAPS 1: an integer division by zero, or whose quotient does not fit, raises SIGFPE. arch_divide() is one
+// such instruction, whose address it notes in *pc before.
+#ifndef ARCH_DIVIDE_TRAPS
+#define ARCH_DIVIDE_TRAPS 0
+static inline int arch_divide(int n, int d, unsigned long *pc)
+{
+	return 0;
+}
+#endif
+
+// ARCH_FP_TRAPS 1: floating-point exceptions can raise SIGFPE: those of the FE_* bits once arch_fp_traps() was called.
+#ifndef ARCH_FP_TRAPS
+#define ARCH_FP_TRAPS 0
+static inline void arch_fp_traps(int exceptions)
+{
+}
+#endif
 
 /* ---- Threads and the vDSO ------------------------------------------------------------------------------------ */
 
@@ -157,6 +214,29 @@ static inline long arch_vdso_call(const void *fn, long a, long b, long c, long d
 {
 	return ((long (*)(long, long, long, long, long))fn)(a, b, c, d, e);
 }
+#endif
+
+/* ---- Restartable sequences ----------------------------------------------------------------------------------- */
+
+// ARCH_HAS_RSEQ 1: the port has a critical section of rseq(2), and what is between the three labels is that of all
+// clauses; they make its descriptor themselves. Its last act before arch_rseq_start is the store of cs to
+// area->rseq_cs (all 64 bits of it). In it: reads *word, counts up *entered, and loops until *word differs from what
+// was read; then it has reached arch_rseq_end and arch_rseq_spin returns 0. At arch_rseq_abort, with ARCH_RSEQ_SIG as
+// a 32-bit word (of data) in front, it returns 1. No memory but these two words is touched between start and end.
+struct rseq;
+struct rseq_cs;
+#ifndef ARCH_HAS_RSEQ
+#define ARCH_HAS_RSEQ 0
+#define arch_rseq_start ((const char *)0)
+#define arch_rseq_end   ((const char *)0)
+#define arch_rseq_abort ((const char *)0)
+static inline int arch_rseq_spin(volatile struct rseq *area, const struct rseq_cs *cs, volatile uint32_t *entered, volatile uint32_t *word)
+{
+	return -1;
+}
+#else
+int arch_rseq_spin(volatile struct rseq *area, const struct rseq_cs *cs, volatile uint32_t *entered, volatile uint32_t *word);
+extern const char arch_rseq_start[], arch_rseq_end[], arch_rseq_abort[];
 #endif
 
 /* ---- Facts --------------------------------------------------------------------------------------------------- */

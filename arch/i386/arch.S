@@ -250,6 +250,32 @@ function arch_undefined
 	ud2
 	ret
 
+// arch_rseq_spin(area, cs, entered, word): [esp+4...]
+function arch_rseq_spin
+	push	%ebx
+	mov	8(%esp), %edx
+	mov	12(%esp), %eax
+	mov	16(%esp), %ecx
+	mov	20(%esp), %ebx
+	movl	$0, 12(%edx)
+	mov	%eax, 8(%edx)
+	.globl	arch_rseq_start, arch_rseq_end, arch_rseq_abort
+arch_rseq_start:
+	mov	(%ebx), %eax
+	incl	(%ecx)
+1:	cmp	%eax, (%ebx)
+	je	1b
+arch_rseq_end:
+	xor	%eax, %eax
+	pop	%ebx
+	ret
+	.byte	0x0f, 0xb9, 0x3d
+	.long	0x53053053
+arch_rseq_abort:
+	mov	$1, %eax
+	pop	%ebx
+	ret
+
 	.section .rodata
 	.balign	4
 mxcsr_default:

@@ -20,10 +20,17 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 
 #define ARCH_SA_RESTORER 0x04000000
 #define ARCH_HAS_HWCAP_CHECKS 1
+#define ARCH_HAS_RSEQ 1
 #define ARCH_HAS_AT_SYSINFO 1
 #define ARCH_AT_MINSIGSTKSZ_SINCE KERNEL(5, 14)
 
 #include <asm/ldt.h>
+
+#define ARCH_TRAP_CODE SI_KERNEL
+#define ARCH_UNDEFINED_CODE ILL_ILLOPN
+#define ARCH_DIVIDE_TRAPS 1
+#define ARCH_FP_TRAPS 1
+#define ARCH_KERNEL_ADDRESS 0xfffff123UL
 
 #include "arch_generic.h"
 #include "../x86_64/x86.h"

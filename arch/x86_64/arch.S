@@ -231,6 +231,24 @@ function arch_undefined
 	ud2
 	ret
 
+// arch_rseq_spin(area, cs, entered, word): rdi rsi rdx rcx; the signature in front of the abort is an operand of ud1
+function arch_rseq_spin
+	mov	%rsi, 8(%rdi)
+	.globl	arch_rseq_start, arch_rseq_end, arch_rseq_abort
+arch_rseq_start:
+	mov	(%rcx), %eax
+	incl	(%rdx)
+1:	cmp	%eax, (%rcx)
+	je	1b
+arch_rseq_end:
+	xor	%eax, %eax
+	ret
+	.byte	0x0f, 0xb9, 0x3d
+	.long	0x53053053
+arch_rseq_abort:
+	mov	$1, %eax
+	ret
+
 	.section .rodata
 	.balign	4
 mxcsr_default:

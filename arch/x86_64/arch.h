@@ -21,7 +21,15 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 
 #define ARCH_SA_RESTORER 0x04000000
 #define ARCH_HAS_HWCAP_CHECKS 1
+#define ARCH_HAS_RSEQ 1
 #define ARCH_AT_MINSIGSTKSZ_SINCE KERNEL(5, 14)
+
+#define ARCH_TRAP_CODE SI_KERNEL
+#define ARCH_UNDEFINED_CODE ILL_ILLOPN
+#define ARCH_DIVIDE_TRAPS 1
+#define ARCH_FP_TRAPS 1
+#define ARCH_KERNEL_ADDRESS 0xffff888000001234UL
+#define ARCH_NONCANONICAL 0x4141414141414141UL
 
 #include "arch_generic.h"
 #include "x86.h"

@@ -49,6 +49,24 @@ static inline void arch_fp_control_set(unsigned int control)
 	__asm__ volatile("fldcw %0; ldmxcsr %1" : : "m"(x87), "m"(mxcsr));
 }
 
+// The masks of both units have the exceptions in the order of FE_*.
+static inline void arch_fp_traps(int exceptions)
+{
+	arch_fp_control_set(ARCH_FP_CONTROL_DEFAULT & ~((unsigned int)exceptions << 7 << 16) & ~(unsigned int)exceptions);
+}
+
+static inline int arch_divide(int n, int d, unsigned long *pc)
+{
+	int high = n < 0 ? -1 : 0;
+	unsigned long at;
+
+	__asm__ volatile("mov $1f, %[at]; mov %[at], (%[pc]); 1: idivl %[d]"
+			 : "+a"(n), "+d"(high), [at] "=&r"(at)
+			 : [d] "r"(d), [pc] "r"(pc)
+			 : "memory", "cc");
+	return n;
+}
+
 // The register files that the kernel has enabled; 0 without XSAVE.
 static inline uint64_t x86_xcr0(void)
 {
@@ -75,6 +93,7 @@ static inline bool arch_has_cpu_feature(const char *name)
 		{ "avx512", 7, B, bit_AVX512F,  0xe6 },
 		{ "pku",    7, C, bit_OSPKE,    0x200 },
 		{ "amx",    7, D, bit_AMX_TILE, 0x60000 },
+		{ "nx",     0x80000001, D, 1 << 20, 0 },
 	};
 	unsigned int r[4];
 
