@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -27,6 +30,7 @@ static const struct {
 	{ "/proc", "proc", "" },
 	{ "/sys", "sysfs", "" },
 	{ "/dev", "devtmpfs", "" },
+	{ "/dev/pts", "devpts", "ptmxmode=0666" },
 	{ "/dev/shm", "tmpfs", "mode=1777" },
 	{ "/tmp", "tmpfs", "mode=1777" },
 	{ "/sys/fs/cgroup", "cgroup2", "" },
@@ -69,6 +73,18 @@ static void enable_controllers(void)
 		close(fd);
 }
 
+// A kernel without a network has no clause that asks for one.
+static void raise_loopback(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		ioctl(fd, SIOCSIFFLAGS, &request);
+		close(fd);
+	}
+}
+
 // The kernel opens /dev/console for init only where the initramfs has it.
 static void open_console(void)
 {
@@ -94,10 +110,13 @@ void guest_prepare(void)
 			make_devices();
 	}
 	// Tomoyo (in Debian's kernels up to 6.1 at least) resolves the /dev/fd/N by which execveat(2) names a descriptor.
+	if (access("/dev/ptmx", F_OK) && symlink("pts/ptmx", "/dev/ptmx"))
+		complain("cannot make /dev/ptmx: %s", errno_name(errno));
 	if (symlink("/proc/self/fd", "/dev/fd") && errno != EEXIST)
 		complain("cannot make /dev/fd: %s", errno_name(errno));
 	open_console();
 	enable_controllers();
+	raise_loopback();
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++)
 		if (errors[i] && errors[i] != EBUSY)
 			complain("cannot mount %s: %s", mounts[i].path, errno_name(errors[i]));
