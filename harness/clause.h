@@ -141,6 +141,8 @@ static inline bool clause_is_due(struct __test_metadata *_metadata, const struct
 	int may_lack;
 	long result;
 
+	if (c->as_nobody && geteuid() == 0)
+		SKIP(return false, "must run without privilege: setpriv --reuid 65534 --regid 65534 --clear-groups");
 	if (!needs_are_met(c->needs, why))
 		SKIP(return false, "%s", why);
 

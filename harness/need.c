@@ -62,6 +62,8 @@ static bool need_is_met(const char *need)
 	value = value ? value + 1 : "";
 	if (!strcmp(need, "root"))
 		return geteuid() == 0;
+	if (!strcmp(need, "own_machine"))
+		return getenv("OSPRIM_OWN_MACHINE");
 	if (!strncmp(need, "cap=", 4))
 		return has_capability(value);
 	if (!strncmp(need, "cpus=", 5))

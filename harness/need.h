@@ -9,6 +9,7 @@
 
 // The words of .needs, separated by spaces: all unmet ones are reported at once in why[NEED_TEXT].
 //	root          effective uid 0
+//	own_machine   a machine of osprim's own, which ends with the run: what is changed for all is nobody else's
 //	cap=NAME      an effective capability, by its lower-case name without cap_
 //	cpus=N        at least N CPUs in the affinity mask
 //	cpu=NAME      a register file or instruction set that arch_has_cpu_feature() knows

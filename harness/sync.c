@@ -26,7 +26,7 @@ long long monotonic_ns(void)
 
 bool wait_a_little(struct wait_until_state *state)
 {
-	struct { long sec, nsec; } nap = { 0, state->polls < 10 * YIELDS ? 50000 : 1000000 };
+	struct __kernel_timespec nap = { 0, state->polls < 10 * YIELDS ? 50000 : 1000000 };
 
 	if (state->polls++ < YIELDS) {
 		raw_syscall(__NR_sched_yield);
@@ -36,7 +36,7 @@ bool wait_a_little(struct wait_until_state *state)
 		state->started_ns = monotonic_ns();
 	if (monotonic_ns() - state->started_ns > within_patience(PATIENCE_S * slowness()) * 1000000000LL && state->polls > ENOUGH_POLLS)
 		return false;
-	raw_syscall(__NR_nanosleep, &nap, NULL);
+	raw_syscall(NR_CLOCK_NANOSLEEP, 1 /* CLOCK_MONOTONIC */, 0, &nap, NULL);
 	return true;
 }
 

@@ -50,6 +50,16 @@
 #define PR_THP_DISABLE_EXCEPT_ADVISED (1 << 1)
 #endif
 
+// Linux 7.0
+#ifndef PR_RSEQ_SLICE_EXTENSION
+#define PR_RSEQ_SLICE_EXTENSION 79
+#define PR_RSEQ_SLICE_EXTENSION_GET 1
+#define PR_RSEQ_SLICE_EXTENSION_SET 2
+#endif
+#ifndef __NR_rseq_slice_yield
+#define __NR_rseq_slice_yield (__NR_futex_waitv + 22)
+#endif
+
 // Linux 7.2
 #ifndef FUTEX_ROBUST_UNLOCK
 #define FUTEX_ROBUST_UNLOCK 512

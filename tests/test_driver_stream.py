@@ -28,6 +28,7 @@ def test_golden_log_says_why(name):
     for key, why in told.get("why", {}).items():
         assert why in whys[key]
     assert all(why for key, why in whys.items() if told["verdicts"][key] != "pass"), "whatever did not pass says why"
+    assert [by_task[id(task)] for task in judge.suspects] == told.get("suspects", [])
     for fault in told.get("faults", []):
         assert any(fault in seen for seen in judge.faults), judge.faults
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.driver.targets.host import native_abis
+
 ROOT = Path(__file__).resolve().parent.parent
-ABIS = [folder.name for folder in (ROOT / "build").iterdir() if (folder / "suites").is_dir()]
+ABIS = [abi for abi in native_abis(ROOT) if (ROOT / "build" / abi / "suites").is_dir()]
 
 # What is longer, and why one would defend it.
 LONGER_ON_PURPOSE: dict[str, str] = {}

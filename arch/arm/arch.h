@@ -5,6 +5,9 @@
 
 #define ARCH_NAME "arm"
 
+// ARM code alone, as arch.S: a context whose pc is changed keeps the instruction set that its cpsr names.
+#pragma GCC target("arm")
+
 // r7 is the frame pointer of Thumb code: it is lent for the call, and ip keeps it.
 static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e, long f)
 {
@@ -27,6 +30,9 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 
 // The structure has the field, and a page of the kernel's the trampoline.
 #define ARCH_SA_RESTORER 0
+
+// A function's address says by its lowest bit that it is Thumb code.
+#define ARCH_PC_OF(address) ((address) & ~1UL)
 
 #include "arch_generic.h"
 

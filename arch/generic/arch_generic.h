@@ -245,6 +245,11 @@ extern const char arch_rseq_start[], arch_rseq_end[], arch_rseq_abort[];
 // (the uapi constant), ARCH_AUDIT (AUDIT_ARCH_*), ARCH_RSEQ_SIG, ARCH_ELF_CLASS, ARCH_ELF_MACHINE, ARCH_PLATFORM (what
 // AT_PLATFORM must say, or NULL). arch_pause() is a hint for loops that wait.
 
+// The pc at the first instruction of a function, of its address.
+#ifndef ARCH_PC_OF
+#define ARCH_PC_OF(address) (address)
+#endif
+
 // 1 where the ABI lets an address given to a system call hold a tag in its top byte.
 #ifndef ARCH_IGNORES_TOP_BYTE
 #define ARCH_IGNORES_TOP_BYTE 0

@@ -26,7 +26,7 @@ class Abi:
     append: str = ""                    # kernel parameters that an emulated machine needs
     early: str = ""                     # kernel parameters that make it speak before its console is up
     image: str = ""                     # what a kernel tree builds, relative to it
-    memory: str = "1G"
+    memory: int = 1024                  # MiB of a virtual machine, beside what its initramfs takes
     cpus: int = 2                       # of a virtual machine
     slow: int = 4                       # how many times slower than an ordinary machine it is when emulated
     oldest: str = ""                    # kernel series that its clauses were read against

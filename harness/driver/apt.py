@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian packages through a private apt root: verified by apt's signatures, the host's apt left as it is."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -22,10 +24,17 @@ def cache_folder() -> Path:
     return folder
 
 
+@cache
 def host_mirrors() -> list[str]:
     """The Debian archives in the host's own apt sources, in their order; empty where there are none."""
     uris = re.findall(r"^'(\S+?)/dists/\S+/InRelease'", _run(["apt-get", "update", "--print-uris"]), re.M)
     return list(dict.fromkeys(uri for uri in uris if "/debian" in uri))
+
+
+def mirrors_of(suite: str) -> list[str]:
+    """The host's archives that may have a suite: the security archives have the security suites, and no others."""
+    wants_security = suite.endswith("-security")
+    return [uri for uri in host_mirrors() if ("security" in uri) == wants_security]
 
 
 class AptRoot:
@@ -38,12 +47,17 @@ class AptRoot:
 
     def update(self) -> None:
         """Fetches the index from the first of the host's mirrors that has it; raises AptError with apt's own words."""
-        mirrors = host_mirrors()
+        mirrors = mirrors_of(self.suite)
         if not mirrors:
             raise AptError("no Debian archive in this host's apt sources: add one to /etc/apt/sources.list")
         for folder in ("etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/lib/dpkg", "var/cache/apt/archives/partial"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "var/lib/dpkg/status").touch()
+        with open(self.root / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of another run beside this one
+            self._update_from(mirrors)
+
+    def _update_from(self, mirrors: list[str]) -> None:
         said = []
         for mirror in mirrors:
             (self.root / "etc/apt/sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {self.suite} main\n")
@@ -52,7 +66,22 @@ class AptRoot:
                 return
             except AptError as error:
                 said.append(str(error))
+                self.forget()
         raise AptError(f"the index of {self.suite}/{self.arch} cannot be fetched or verified:\n" + "\n".join(said))
+
+    def forget(self) -> None:
+        """Removes the index: apt keeps an older one where a newer one does not verify, and that is not to be used."""
+        for path in (self.root / "var/lib/apt/lists").glob("*_dists_*"):
+            path.unlink(missing_ok=True)
+
+    def packages(self) -> str:
+        """The index as text, as the last update() left it; "" where the suite has nothing for the architecture."""
+        found = sorted((self.root / "var/lib/apt/lists").glob("*_Packages*"))
+        if not found:
+            return ""
+        if found[0].name.endswith("_Packages"):
+            return found[0].read_text(encoding="utf-8", errors="replace")
+        return _run(["/usr/lib/apt/apt-helper", "cat-file", str(found[0])])
 
     def download(self, package: str, folder: Path) -> Path:
         """Fetches one package into folder (made if need be); apt checks its hash. Returns the .deb's path."""
@@ -68,7 +97,7 @@ class AptRoot:
         return ["apt-get", "-qq",
                 "-o", f"Dir={self.root}", "-o", f"Dir::State::status={self.root}/var/lib/dpkg/status",
                 "-o", f"APT::Architecture={self.arch}", "-o", f"APT::Architectures={self.arch}",
-                "-o", "Acquire::Languages=none", "-o", "APT::Sandbox::User=root", *words]
+                "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=0", "-o", "APT::Sandbox::User=root", *words]
 
 
 def _run(argv: list[str], cwd: Path | None = None) -> str:

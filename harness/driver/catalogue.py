@@ -78,7 +78,11 @@ def load(root: Path, abi: str) -> Catalogue:
         known = cache.get(path)
         (old if known and known["stamp"] == stamp else fresh)[path] = stamp
     listed = {path: cache[path] for path in old}
-    for path, clauses, problem in _list_all(root, list(fresh)):
+    launcher, lacks = launcher_of(root, abi) if fresh else ([], "")
+    if lacks:
+        found.problems.append(f"build/{abi} cannot list its clauses here: {lacks}")
+        fresh = {}
+    for path, clauses, problem in _list_all(root, list(fresh), launcher):
         if problem:
             found.problems.append(f"{path} cannot list its clauses: {problem}")
         else:
@@ -90,6 +94,20 @@ def load(root: Path, abi: str) -> Catalogue:
         found.clauses += [Clause(f"{prefix}/{row[0]}", path, order, *row)
                           for order, row in enumerate(listed[path]["clauses"])]
     return found
+
+
+def launcher_of(root: Path, abi: str) -> tuple[list[str], str]:
+    """The words before a program of an ABI so that this machine can ask it for its clauses: none for its own, an
+    emulator of user space for others. And what is missing for that, with the mend, or ""."""
+    from harness.driver.targets.host import native_abis
+    if abi in native_abis(root) or not (root / "arch" / abi / "target.toml").exists():
+        return [], ""
+    import shutil
+
+    from harness.driver import abis
+    name = abis.load(root, abi).qemu_user
+    found = shutil.which(f"{name}-static") or shutil.which(name)
+    return ([found], "") if found else ([], f"{name} is missing: apt-get install -y --no-install-recommends qemu-user-static")
 
 
 def _programs(root: Path, abi: str, found: Catalogue):
@@ -105,7 +123,7 @@ def _programs(root: Path, abi: str, found: Catalogue):
             found.unbuilt.append(f"suites/{source.parent.name}/{source.name}")
 
 
-def _list_all(root: Path, paths: list[str]):
+def _list_all(root: Path, paths: list[str], launcher: list[str]):
     """Runs programs side by side; yields (path, rows or None, problem or "")."""
     if not paths:
         return
@@ -115,7 +133,7 @@ def _list_all(root: Path, paths: list[str]):
         started = []
         for path in batch:
             try:
-                started.append((path, subprocess.Popen([root / path, "--clauses=json"], stdin=subprocess.DEVNULL,
+                started.append((path, subprocess.Popen([*launcher, root / path, "--clauses=json"], stdin=subprocess.DEVNULL,
                                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
             except OSError as error:
                 yield path, None, error.strerror

@@ -77,7 +77,7 @@ class Running:
         verdict, why, kmsg = self.verdict, self.why, self.kmsg
         if self.report is not None:
             verdict, kmsg = "panic", list(self.report)
-            why = kmsg[0] if kmsg else "the kernel died without a word"
+            why = kmsg[0] if kmsg else self.taint or "the kernel died without a word"
         elif self.taint or not verdict:
             verdict, why = "broken", self.taint or "it ended without a result"
         said = [] if self.asserted and verdict == "fail" else self.said

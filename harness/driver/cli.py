@@ -12,10 +12,16 @@ HELP = """\
 usage: ./runner.py COMMAND [...]
 
   run [TARGET-or-CLAUSE...]   check kernels; every option of pytest works     (run --help)
+  matrix [SET]                check many kernels side by side: a set of targets  (matrix --help)
+  merge RUN... -o DIR         the runs of many machines as one
   list [GLOB...]              the catalogue of clauses: --tsv, --json for programs
   explain CLAUSE              one clause: its promise, its source, its last verdicts; or a row: go:futexsleep
   profile RUNTIME [RUN]       does this kernel carry it? each row of go, glibc, jvm ... with its clauses' verdicts
   lies [LIE-or-CLAUSE...]     is each clause able to fail? tells lies to them  (lies --help)
+  kernels [GLOB]              Debian's kernels, each of which is a target      (kernels --help)
+  diff A B                    what broke, was mended, appeared, went away: runs, targets, --reference  (diff --help)
+  since CLAUSE                which published kernels keep this promise; reference RUN keeps a run's verdicts for it
+  markdown|kcidb|lava [RUN]   a run as a summary for GitHub and GitLab, as KCIDB v5.3, as LAVA's signals
   targets                     what can be tested from here
   doctor                      what this machine can run, and the one command that mends the rest
 
@@ -30,11 +36,17 @@ usage: ./runner.py run [TARGET-or-CLAUSE...] [options]
   ./runner.py run futex/wait/NAME host-i386           one clause; globs work: 'futex/*/wake_*'
   ./runner.py run -k 'requeue and not pi' -x          as in pytest
   ./runner.py run suites/futex/wait.c::NAME[host-i386]
+  ./runner.py run debian:6.1:x86_64 'debian:7.*:arm64:cloud'   Debian's kernels in QEMU (./runner.py kernels)
+  ./runner.py run qemu:x86_64:arch/x86/boot/bzImage            a kernel of one's own; tree:DIR builds it first
+  ./runner.py run qemu:i386@x86_64:bzImage                     32-bit programs on it
 
   --repeat N         run each clause N times; a clause whose verdicts differ is a failure
   --user NAME|UID    run the clauses as this user (as root only)
   -j N               programs at a time
+  --shard I/N        the I-th of N parts, for N machines; ./runner.py merge joins them
   --results DIR      where the run is kept (results/)
+  virtual machines: --append WORDS, --cpu MODEL, --qemu-arg ARG, --config FILE, --memory SIZE, --smp N, --vms N,
+  --accel HOW, --boot-limit SECONDS, --refresh (docs/matrix.md)
 
 pytest's most used: -k WORDS, -x, --maxfail N, --lf, --ff, --co, -q, -v, --durations N, --junitxml FILE, --deselect ID;
 all of them: ./runner.py run --pytest-help. Each verdict has its letter: . pass, F fail, T timeout, C crash, P panic,
@@ -44,10 +56,15 @@ a absent, s skip, E broken. results/README.md explains what is kept.
 LIST_FIELDS = ("id", "abis", "file", "line", "text", "since", "config", "needs", "commit", "needed_by", "writes",
                "exclusive", "as_nobody", "probed", "timeout")
 
+# Readers of what runs keep: each module has `command(argv, root)` and its own --help.
+READERS = {"diff": "diff_command", "markdown": "markdown", "kcidb": "kcidb", "lava": "lava", "since": "since",
+           "reference": "reference_command"}
+
 
 def main(argv: list[str], root: str) -> int:
     """Runs a command line; returns the exit code."""
-    commands = {"run": run, "list": list_clauses, "explain": explain, "profile": profile, "lies": tell_lies, "targets": targets, "doctor": doctor}
+    commands = {"run": run, "list": list_clauses, "explain": explain, "profile": profile, "lies": tell_lies, "kernels": kernels, "matrix": matrix, "merge": merge,
+                "targets": targets, "doctor": doctor} | {name: reader(module) for name, module in READERS.items()}
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP, end="", file=sys.stdout if argv else sys.stderr)
         return verdict.EXIT_EXPECTED if argv else verdict.EXIT_USAGE
@@ -160,6 +177,40 @@ def profile(argv: list[str], root: Path) -> int:
 def tell_lies(argv: list[str], root: Path) -> int:
     """Runs clauses on a kernel that lies."""
     from harness.driver.lies_command import command
+    return command(argv, root)
+
+
+def matrix(argv: list[str], root: Path) -> int:
+    """Checks clauses on a set of targets."""
+    from harness.driver.matrix import HELP as MATRIX_HELP
+    from harness.driver.matrix import words_of
+    if "-h" in argv or "--help" in argv:
+        print(MATRIX_HELP, end="")
+        return verdict.EXIT_EXPECTED
+    words, rest = words_of(argv, root)
+    if "--list" in rest:
+        print("\n".join(words))
+        return verdict.EXIT_EXPECTED
+    return run([*words, *rest], root)
+
+
+def merge(argv: list[str], root: Path) -> int:
+    """Joins runs."""
+    from harness.driver.merge import command
+    return command(argv)
+
+
+def reader(module: str):
+    """A command that one of the readers is."""
+    def read(argv: list[str], root: Path) -> int:
+        from importlib import import_module
+        return import_module(f"harness.driver.{module}").command(argv, root)
+    return read
+
+
+def kernels(argv: list[str], root: Path) -> int:
+    """Prints the kernels that Debian has."""
+    from harness.driver.kernels_command import command
     return command(argv, root)
 
 

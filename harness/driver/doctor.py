@@ -31,6 +31,9 @@ def examine(root: Path) -> int:
         lacks = target.lacks or _cannot_execute(root / "build" / target.abi / "executor")
         print(f"target    {target.name}: {lacks or 'ready'}")
         ready = ready and not lacks
+    more = _machines(root)
+    if more:
+        print(f"more      apt-get install -y --no-install-recommends {' '.join(more)}")
     if packages:
         print(f"mend      apt-get install -y --no-install-recommends {' '.join(packages)}")
     return verdict.EXIT_EXPECTED if ready and _module("pytest") else verdict.EXIT_UNTESTED
@@ -44,6 +47,28 @@ def _multilib() -> str:
     except OSError:
         version = ""
     return f"gcc-{version.partition('.')[0].strip() or '12'}-multilib"
+
+
+def _machines(root: Path) -> list[str]:
+    """Tells of each architecture what `run debian:...` on it lacks; returns the packages that mend it."""
+    from harness.driver import abis
+    wanted: list[str] = []
+    for name in abis.names(root):
+        abi = abis.load(root, name)
+        native = os.uname().machine in abi.runs_on
+        compiler, emulator = f"{abi.triplet}-gcc", f"{abi.qemu_user}-static"
+        missing = [] if shutil.which(abi.qemu_binary) else [(abi.qemu_binary, [abi.qemu_package])]
+        if not native and not shutil.which(compiler):
+            packages = [f"gcc-{abi.triplet.replace('_', '-')}", f"libc6-dev-{abi.debian}-cross"]
+            missing.append((compiler, packages))
+        if not native and not shutil.which(emulator) and not shutil.which(abi.qemu_user):
+            missing.append((emulator, ["qemu-user-static"]))
+        told = f"missing {' '.join(tool for tool, _ in missing)}" if missing else "ready"
+        if not missing and not (root / "build" / name / "suites").is_dir():
+            told = f"not built: make ABIS={name} programs"
+        print(f"in QEMU   {name}: {told} (debian:VERSION:{name}, ./runner.py kernels --abi {name})")
+        wanted += [package for _, packages in missing for package in packages if package not in wanted]
+    return wanted
 
 
 def _say(name: str, found: str, package: str, why: str, packages: list[str]) -> None:

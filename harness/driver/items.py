@@ -88,6 +88,12 @@ class ClauseItem(pytest.Item):
         """The clause's place in the C file; lines count from 0 here, as pytest wants."""
         return self.config.rootpath / self.clause.file, self.clause.line - 1, self.name
 
+    def _repr_failure_py(self, excinfo, style=None):
+        """Asked for errors of setup; pytest's own reads and parses sources, which thousands of broken clauses would wait for."""
+        if isinstance(excinfo.value, Unexpected):
+            return self.repr_failure(excinfo)
+        return super()._repr_failure_py(excinfo, style)
+
     def repr_failure(self, excinfo, style=None):
         """Our own words without a traceback; anything else is a bug of the driver and keeps its own."""
         if isinstance(excinfo.value, Unexpected):

@@ -10,6 +10,7 @@ from harness.driver.plan import Job, Task
 from harness.driver.stream import Event
 
 MOST_FAULTS = 50
+SUSPECTS_PER_JOB = 3 # clauses of a job by which its lines may lag when the kernel dies
 JOB_LINES = 512      # what a job may write before the executor drops lines
 JOB_BYTES = 128 << 10
 
@@ -40,6 +41,9 @@ class Judge:
         self.bye = False
         self.faults: list[str] = []     # what is wrong and concerns no single clause
         self.notes: list[str] = []      # what an executor had to mend
+        self.suspects: list[Task] = []  # may have killed the kernel, the likeliest first: to be run alone
+        self.victims: list[Task] = []   # those of them that ran when it died, as far as the stream tells
+        self.death: list[str] = []      # what the kernel said then
         self._log = kernellog.Reader()
         self._report: kernellog.Report | None = None
         self._suspects: list[tuple[str, Running]] = []  # who ran when the newest report began, by the kernel's name
@@ -64,17 +68,15 @@ class Judge:
 
     def finish(self, why: str = "") -> list[Outcome]:
         """The stream has ended; returns an outcome for every task that has none. why: what the target says about it."""
-        open_jobs = [state for state in self.jobs.values() if state.current]
         died = self.own_kernel and bool(self.hello) and not self.bye
-        named = any(state.current.report for state in open_jobs)
-        for state in open_jobs:
+        if died:
+            self._kernel_died(why)
+        for state in [state for state in self.jobs.values() if state.current]:
             run = state.current
-            if died and not named:
-                run.report = self._log.last.lines if self._log.last else []
-            elif not run.report and (died or run.verdict):
+            if run.report is None and run.verdict:
                 self._undecided(run.task, why or "the stream ended before its result was certain")
                 state.current = None
-            elif not run.report:
+            elif run.report is None:
                 run.taint = run.taint or why or "the target went away while it ran"
             self._close(state)
         for state in self.jobs.values():
@@ -178,6 +180,31 @@ class Judge:
                 state.current.taint = state.current.taint or "the executor said bye while it ran"
             self._close(state)
         self.bye = True
+
+    def _kernel_died(self, why: str) -> None:
+        """Blames the only clause of a plan. Of several, makes suspects: the stream lags behind the programs, so that the
+        clause that killed the kernel may be one whose beginning was never heard of."""
+        self.death = self._log.last.lines if self._log.last else []
+        states = list(self.jobs.values())
+        if len(states) == 1 and len(states[0].job.tasks) == 1:
+            state = states[0]
+            if not state.current and state.due == 0:
+                state.current, state.due = Running(state.job.tasks[0], self._now, self._from), 1
+            if state.current:
+                state.current.report, state.current.taint = list(self.death), why
+            return
+        begun = [state for state in states if state.state == "open"] or [s for s in states if s.state == "planned"][:2]
+        named = self._log.last.named if self._log.last else set()
+        likely = [state for state in begun if state.comm in named] or begun
+        self.victims = [state.current.task for state in likely if state.current]
+        for depth in range(SUSPECTS_PER_JOB):
+            for state in likely:
+                at = state.due - bool(state.current) + depth
+                self.suspects += state.job.tasks[at:at + 1]
+        for state in begun:
+            if state.current:
+                self._undecided(state.current.task, (self.death or [why or "the kernel died while it ran"])[0])
+                state.current = None
 
     # One job's clauses.
 

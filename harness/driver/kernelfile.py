@@ -25,6 +25,8 @@ def check(path: Path, abi: str) -> None:
     if not data:
         raise UsageError(f"the kernel {path} is empty")
     kind, family, size = _examine(data)
+    if size < 0:
+        raise UsageError(f"the kernel {path} is truncated or damaged: its {kind} does not end as it should")
     if len(data) < size:
         raise UsageError(f"the kernel {path} is truncated: {len(data)} bytes of the {size} that its header ({kind}) names")
     if family and family != _FAMILY.get(abi, abi):
@@ -51,7 +53,7 @@ def config_of(path: Path) -> Path | None:
 
 
 def _examine(data: bytes) -> tuple[str, str, int]:
-    """(what it is, whose family, least size in bytes); "" and 0 where the format does not say."""
+    """(what it is, whose family, least size in bytes); "" and 0 where the format does not say, -1 where it is cut."""
     if data[:4] == b"\x7fELF" and len(data) >= 64:
         return _elf(data)
     if data[0x202:0x206] == b"HdrS":
@@ -68,7 +70,7 @@ def _examine(data: bytes) -> tuple[str, str, int]:
         start, end = struct.unpack_from("<II", data, 0x28)
         return "zImage", "arm", end - start
     if data[:2] == b"\x1f\x8b":
-        return "gzip file", "", 0 if _gzip_is_whole(data) else len(data) + 1
+        return "gzip file", "", 0 if _gzip_is_whole(data) else -1
     return "", "", 0
 
 

@@ -4,8 +4,10 @@
 	[[known]]
 	clause = "futex/pi/*"           # glob over ids
 	target = "host-*"               # glob over target names; optional
-	abi = "i386"                    # optional
+	kind = "qemu"                   # host, qemu, debian, tree ...: glob; optional
+	abi = "i386"                    # glob; optional
 	kernel = ">=5.10, <6.2"         # releases compared number by number; optional
+	cpu = "amx_tile"                # globs, each over the words of the processor (cpu.py); optional
 	expect = "fail"
 	reason = "what differs, and why that is so"
 	link = "https://..."
@@ -20,7 +22,7 @@ from pathlib import Path
 from harness.driver import verdict
 from harness.driver.nearest import UsageError, did_you_mean
 
-KEYS = {"clause", "target", "abi", "kernel", "expect", "reason", "link"}
+KEYS = {"clause", "target", "kind", "abi", "kernel", "cpu", "expect", "reason", "link"}
 NEEDED = {"clause", "expect", "reason", "link"}
 _RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
 _BOUND = re.compile(r"(>=|<=|>|<|=)\s*([0-9]+(?:\.[0-9]+){1,2})")
@@ -28,7 +30,7 @@ _BOUND = re.compile(r"(>=|<=|>|<|=)\s*([0-9]+(?:\.[0-9]+){1,2})")
 
 @dataclass(frozen=True)
 class Known:
-    """One entry; `where` is its file."""
+    """One entry; `where` is its file, `number` its place in it, from 1."""
 
     clause: str
     expect: str
@@ -38,11 +40,15 @@ class Known:
     target: str = "*"
     abi: str = "*"
     kernel: str = ""
+    kind: str = "*"
+    cpu: str = ""
+    number: int = 0
 
-    def covers(self, clause_id: str, target: str, abi: str, release: str) -> bool:
-        """True if the entry speaks of this clause on this kernel."""
-        return (fnmatchcase(clause_id, self.clause) and fnmatchcase(target, self.target)
-                and fnmatchcase(abi, self.abi) and in_range(release, self.kernel))
+    def covers(self, clause_id: str, target: str, abi: str, release: str, kind: str = "", cpu: tuple[str, ...] = ()) -> bool:
+        """True if the entry speaks of this clause on this kernel. What is not known of a target matches no word."""
+        return (fnmatchcase(clause_id, self.clause) and fnmatchcase(target, self.target) and fnmatchcase(kind, self.kind)
+                and fnmatchcase(abi, self.abi) and in_range(release, self.kernel)
+                and all(any(fnmatchcase(word, glob) for word in cpu) for glob in self.cpu.split()))
 
 
 def load(root: Path) -> list[Known]:
@@ -53,9 +59,10 @@ def load(root: Path) -> list[Known]:
     return entries
 
 
-def find(entries: list[Known], clause_id: str, target: str, abi: str, release: str) -> Known | None:
+def find(entries: list[Known], clause_id: str, target: str, abi: str, release: str, kind: str = "",
+         cpu: tuple[str, ...] = ()) -> Known | None:
     """The first entry that covers a clause on a target."""
-    return next((known for known in entries if known.covers(clause_id, target, abi, release)), None)
+    return next((known for known in entries if known.covers(clause_id, target, abi, release, kind, cpu)), None)
 
 
 def is_expected(word: str, known: Known | None) -> bool:
@@ -110,5 +117,5 @@ def _entries(path: Path, where: str) -> list[Known]:
         rest = _BOUND.sub("", row.get("kernel", "")).replace(",", "").strip()
         if rest:
             raise UsageError(f"{place}: kernel must read like \">=5.10, <6.2\", not {row['kernel']!r}")
-        entries.append(Known(where=where, **row))
+        entries.append(Known(where=where, number=number, **row))
     return entries

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.driver import known, summary, verdict
+from harness.driver import known, shard, summary, verdict, vmoptions
 from harness.driver.items import PLUGIN, Broken, ClauseItem, ProgramFile
 from harness.driver.nearest import UsageError, did_you_mean
 from harness.driver.plan import Task
@@ -13,7 +13,7 @@ from harness.driver.progress import Progress
 from harness.driver.results import Results, ResultsError
 from harness.driver.run import Run, Wishes
 from harness.driver.selection import Selection, select
-from harness.driver.targets import Target, find_all
+from harness.driver.targets import Target, find_all, is_address
 
 
 class Plugin:
@@ -27,7 +27,9 @@ class Plugin:
         self.results: Results | None = None
         self.run: Run | None = None
         self.options: list[str] = []
+        self.shard = shard.Shard()
         self._by_source: dict[Path, list] = {}
+        self._told_broken: set[tuple[str, str]] = set()
         self._is_over = False
         self.interrupted = False
 
@@ -40,7 +42,9 @@ class Plugin:
                         help="run each clause N times; verdicts that differ are failures")
         group.addoption("--user", metavar="NAME|UID", help="run the clauses as this user (as root only)")
         group._addoption("-j", dest="jobs", type=int, default=0, metavar="N", help="programs at a time")
+        group.addoption("--shard", metavar="I/N", help="only the I-th of N parts")
         group.addoption("--results", metavar="DIR", help="where the run is kept (results/)")
+        vmoptions.add(parser)
         groups = [parser._anonymous, *parser._groups]
         self.options = [name for group in groups for option in group.options for name in option.names()]
 
@@ -65,8 +69,11 @@ class Plugin:
             if option.repeat < 1 or option.jobs < 0 or option.jobs > 64:
                 raise UsageError("--repeat takes 1 or more, -j 1 to 64")
             user = _uid(option.user)
+            self.shard = shard.parse(option.shard) if option.shard else shard.Shard()
             entries = known.load(self.root)
-            self.selection = select(self.root, option.file_or_dir, find_all(self.root))
+            words = option.file_or_dir
+            machines = vmoptions.options_of(option) if any(map(is_address, words)) else None
+            self.selection = select(self.root, words, find_all(self.root), machines)
             config.args = self.selection.node_ids or [str(self.root / "suites")]
             self._by_source = self._sort_by_source()
             if option.collectonly:
@@ -75,7 +82,8 @@ class Plugin:
             if hasattr(option, "xmlpath"):  # -p no:junitxml
                 option.xmlpath = option.xmlpath or str(self.results.folder / "junit.xml")
             self.run = Run(self.root, self.results, self.selection.targets, entries,
-                           Wishes(option.repeat, option.jobs, user, self.command))
+                           Wishes(option.repeat, option.jobs, user, option.vms, vmoptions.repeated(option), option.shard or "",
+                                  self.command))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         except ResultsError as error:
@@ -89,8 +97,13 @@ class Plugin:
         for target in self.selection.targets:
             if not target.lacks:
                 for clause in self.selection.clauses(target.abi):
+                    if not self.shard.has(target.name, clause.id):
+                        continue
                     found.setdefault(self.root / clause.source, {}).setdefault(clause.id, []).append((clause, target))
         return {path: [pair for pairs in by_id.values() for pair in pairs] for path, by_id in found.items()}
+
+    def _is_a_matrix(self) -> bool:
+        return len({target.machine.name for target in self.selection.targets}) > 1
 
     def tasks_of(self, path: Path) -> list[tuple]:
         """The wanted clauses of a C file with their targets."""
@@ -105,6 +118,9 @@ class Plugin:
     def pytest_collection_modifyitems(self, items):
         """Clauses that need the machine for themselves come last, as they run last."""
         items.sort(key=lambda item: isinstance(item, ClauseItem) and bool(item.clause.exclusive or item.clause.writes))
+        if self._is_a_matrix():  # a target after the other, as they run, so that verdicts are told as they come
+            order = {target.name: number for number, target in enumerate(self.selection.targets)}
+            items.sort(key=lambda item: order[item.clause_target.name] if isinstance(item, ClauseItem) else -1)
 
     # The run.
 
@@ -118,6 +134,8 @@ class Plugin:
         reporter = session.config.pluginmanager.getplugin("terminalreporter")
         if reporter and self.progress.begin(session.config.option.verbose):
             reporter.showfspath = reporter._show_progress_info = False
+        elif reporter and self._is_a_matrix():
+            reporter.showfspath = False
         try:
             self.run.start([Task(item.clause, item.clause_target.name, item.clause_target.abi) for item in items])
         except ResultsError as error:
@@ -154,10 +172,18 @@ class Plugin:
         report.location = (item.clause.file, item.clause.line, item.name)
         if item.tally.total:
             report.osprim = item.tally.shown["verdict"]
+            self._mark_repeated(report, item)
         if call.excinfo and isinstance(call.excinfo.value, Broken):  # pytest asks an item for its words in `call` alone
             report.longrepr = item.repr_failure(call.excinfo)
         if report.skipped and isinstance(report.longrepr, tuple):
             report.longrepr = (item.clause.file, item.clause.line, report.longrepr[2])
+
+    def _mark_repeated(self, report, item) -> None:
+        """A target that cannot be tested breaks each of its clauses, and says so once."""
+        if report.osprim == "broken" and report.when == "setup":
+            key = (item.clause_target.name, item.tally.shown["why"])
+            report.is_repeated = key in self._told_broken
+            self._told_broken.add(key)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report):
@@ -168,6 +194,8 @@ class Plugin:
         if report.when == "teardown" or (report.when == "setup" and report.passed):
             return None if report.failed else ("", "", "")
         category = "error" if report.when == "setup" and report.failed else report.outcome
+        if getattr(report, "is_repeated", False):
+            category = "broken"
         if self.progress.is_live:
             return category, "", ""
         shown = "fail" if word in verdict.GOOD and report.failed else word
@@ -189,7 +217,7 @@ class Plugin:
         if not self.run or not self.run.planned:
             return
         terminalreporter.section("verdicts")
-        for line in summary.lines(self.run):
+        for line in summary.lines(self.run, self.selection.problems(), self.selection.ids()):
             terminalreporter.write_line(line)
         if self.run.error:
             terminalreporter.write_line(f"error: {self.run.error}", red=True)
@@ -199,13 +227,18 @@ class Plugin:
         """A run that started nothing leaves nothing."""
         self.progress.clear()
         if self.results and self.run and not self.run.planned:
-            self.results.discard()
+            if self.shard.of > 1 and not self.selection.cannot_test():
+                self.run.leave_empty()
+            else:
+                self.results.discard()
 
     def exit_code(self, code: int) -> int:
         """Our exit code from pytest's."""
         if code == pytest.ExitCode.INTERRUPTED and self.interrupted:
             return verdict.EXIT_INTERRUPTED
         if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
+            if code == pytest.ExitCode.NO_TESTS_COLLECTED and self.shard.of > 1 and not self.selection.cannot_test():
+                return verdict.EXIT_EXPECTED  # a part may be empty
             untested = code == pytest.ExitCode.NO_TESTS_COLLECTED and self.selection.cannot_test()
             return verdict.EXIT_UNTESTED if untested else verdict.EXIT_USAGE
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or (self.run and self.run.error):

@@ -29,7 +29,7 @@ class Progress:
             return
         self._due = time.monotonic() + INTERVAL
         width = _width(self._fd)
-        lines = [line_of(run, target.name)[:width - 1] for target in run.targets if target.name in run.planned]
+        lines = [line[:width - 1] for line in lines_of(run)]
         self._write(self._home() + "".join(f"\x1b[2K{line}\n" for line in lines))
         self._lines = len(lines)
 
@@ -50,12 +50,24 @@ class Progress:
             self.is_live = False  # the terminal is gone
 
 
-def line_of(run, target: str) -> str:
+def lines_of(run) -> list[str]:
+    """A line for each target that runs, and one for those that do not yet or no more."""
+    planned = [target for target in run.targets if target.name in run.planned]
+    states = {target.name: run.sessions[target.machine.name] for target in planned if target.machine.name in run.sessions}
+    active = [name for name, session in states.items() if session.began and not session.ended]
+    done = sum(bool(session.ended) for session in states.values())
+    waiting = len(planned) - done - len(active)
+    aside = [f"{done} targets done, {waiting} waiting"] if waiting or (done and len(planned) > 1) else []
+    return [line_of(run, name, run.booting(name)) for name in active] + aside
+
+
+def line_of(run, target: str, booting: float = 0.0) -> str:
     """"host-i386  212/640  209 pass  2 absent  1 skip   futex/wait/wake_ends_a_wait"."""
     counts = run.counts[target]
     told = "  ".join(f"{counts[word]} {word}" for word in verdict.WORDS if counts[word])
     done, planned = sum(counts.values()), run.planned[target] * run.wishes.repeat
-    return f"{target}  {done}/{planned}  {told}   {' '.join(run.running(target))}"
+    now = f"booting {booting:.0f} s" if booting else " ".join(run.running(target))
+    return f"{target}  {done}/{planned}  {told}   {now}"
 
 
 def _width(fd: int) -> int:

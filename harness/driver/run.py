@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One run: a session per machine in a thread of its own, records as they come, and whoever waits for a verdict."""
 
+import os
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from harness.driver import facts, known, verdict
+from harness.driver import cpu, facts, known, verdict
 from harness.driver.classify import Outcome
 from harness.driver.ktap import ktap
 from harness.driver.plan import NOBODY, Task
 from harness.driver.results import Results, ResultsError
 from harness.driver.session import Session
 from harness.driver.tally import Tally
-from harness.driver.targets import Target
+from harness.driver.targets import Target, file_name
 
 
 @dataclass
@@ -24,6 +26,9 @@ class Wishes:
     repeat: int = 1
     parallel: int = 0       # jobs at a time; 0: as each machine says
     user: int = 0           # uid of clauses that ask for none
+    vms: int = 0            # virtual machines at a time; 0: as many as CPUs
+    again: str = ""         # options that a command which repeats a clause needs, each after a space
+    shard: str = ""         # "2/5": which part of a run this is
     command: list[str] = field(default_factory=list)
 
 
@@ -40,25 +45,36 @@ class Run:
         self.config = results.keep_config()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
+        self._slots = threading.Semaphore(wishes.vms or len(os.sched_getaffinity(0)))
+        self._machines = {target.name: target.machine for target in targets}
         self._git = facts.Git(root)
         self._clock = time.time() - time.monotonic()
-        self._facts = {"started": facts.now(), "finished": "", "interrupted": False, "command": wishes.command,
+        self._facts = {"started": facts.now(), "finished": "", "interrupted": False, "command": wishes.command, "shard": wishes.shard,
                        "user": facts.user(), "repeat": wishes.repeat, "host": facts.host()}
 
     def start(self, tasks: list[Task]) -> None:
         """Starts every machine that has tasks; they run in the given order."""
-        machines = {target.name: target.machine for target in self.targets}
+        machines = self._machines
         shares: dict[str, list[Task]] = {}
         for task in tasks:
             shares.setdefault(machines[task.target].name, []).append(task)
             self.planned[task.target] = self.planned.get(task.target, 0) + 1
             self.tallies[task.clause.id, task.target] = Tally()
             self.counts.setdefault(task.target, verdict.count(()))
+        self._kinds = {target.name: target.kind for target in self.targets}
+        needs_cpu = any(entry.cpu for entry in self.entries)
+        described = {target.name: target.machine.described() if target.machine.own_kernel else {} for target in self.targets}
+        self._cpus = {target.name: cpu.words_of(described[target.name], target.machine.own_kernel) if needs_cpu else ()
+                      for target in self.targets}
+        # A package's version says more than `uname -r`: 6.1.176-1 calls itself 6.1.0-50-amd64.
+        self._versions = {name: words.get("kernel", {}).get("version", "") for name, words in described.items()}
+        self._again = {target.name: self.wishes.again if target.machine.own_kernel else "" for target in self.targets}
         self.results.write_run(self._described())
         self.results.point_latest_here()
         config = self._config_for_all()
         for machine in {machine.name: machine for machine in machines.values() if machine.name in shares}.values():
-            session = Session(machine, self.results.folder / "logs", self.wishes.parallel, self.wishes.user, config)
+            session = Session(machine, self.results.folder / "logs", self.wishes.parallel, self.wishes.user,
+                              config if machine.config is None else machine.config)
             self.sessions[machine.name] = session
             thread = threading.Thread(target=self._drive, args=(session, shares[machine.name]), daemon=True)
             self._threads.append(thread)
@@ -87,9 +103,23 @@ class Run:
         self._facts |= {"finished": facts.now(), "interrupted": interrupted}
         self.results.close()
         for name in self.planned:
-            self.results.write(f"{name}.ktap", ktap([tally for (_, target), tally in self.tallies.items()
+            self.results.write(f"{file_name(name)}.ktap", ktap([tally for (_, target), tally in self.tallies.items()
                                                      if target == name and tally.total]))
         self.results.write_run(self._described() | {"git": self._git.answer()})
+
+    def leave_empty(self) -> None:
+        """Writes what there is to say of a part without clauses. Raises ResultsError."""
+        self._facts["finished"] = facts.now()
+        self.results.close()
+        self.results.write_run(self._described() | {"git": self._git.answer()})
+        self.results.point_latest_here()
+
+    def by_target(self) -> dict[str, dict[str, Tally]]:
+        """The tallies by target, then by clause."""
+        found: dict[str, dict[str, Tally]] = {}
+        for (clause_id, target), tally in self.tallies.items():
+            found.setdefault(target, {})[clause_id] = tally
+        return found
 
     def flaky(self) -> list[tuple[str, str, Tally]]:
         """The clauses whose repetitions differ: (clause id, target, tally)."""
@@ -100,15 +130,17 @@ class Run:
         return [task.clause.id for session in self.sessions.values() for task in session.running
                 if task.target == target]
 
+    def booting(self, target: str) -> float:
+        """For how many seconds a target's machine has been booting; 0 if it is not."""
+        since = getattr(self._machines[target], "booting_since", 0.0)
+        return time.monotonic() - since if since else 0.0
+
     # Below here: in a session's thread.
 
     def _drive(self, session: Session, tasks: list[Task]) -> None:
         try:
-            for repetition in range(1, self.wishes.repeat + 1):
-                for outcome in session.rounds(tasks):
-                    self._settle(session, outcome, repetition)
-                if session.is_stopped or not session.hello:
-                    break
+            with self._slots if session.machine.own_kernel else nullcontext():
+                self._repeat(session, tasks)
         except (OSError, ResultsError) as error:
             self.error = error if isinstance(error, ResultsError) else ResultsError(
                 f"cannot test {session.machine.name}: {error.filename or 'its log'}: {error.strerror}")
@@ -116,20 +148,29 @@ class Run:
             with self._changed:
                 self._changed.notify_all()
 
+    def _repeat(self, session: Session, tasks: list[Task]) -> None:
+        session.began = time.monotonic()
+        for repetition in range(1, self.wishes.repeat + 1):
+            for outcome in session.rounds(tasks):
+                self._settle(session, outcome, repetition)
+            if session.is_stopped or not session.hello:
+                break
+        session.ended = time.monotonic()
+
     def _settle(self, session: Session, outcome: Outcome, repetition: int) -> None:
         clause, target, abi = outcome.task
-        release = session.hello.get("release", "")
-        entry = known.find(self.entries, clause.id, target, abi, release)
+        release = self._versions[target] or session.hello.get("release", "")
+        entry = known.find(self.entries, clause.id, target, abi, release, self._kinds[target], self._cpus[target])
         record = {
             "clause": clause.id, "target": target, "abi": abi, "verdict": outcome.verdict,
             "expected": known.is_expected(outcome.verdict, entry),
             "known": entry and {"expect": entry.expect, "reason": entry.reason, "link": entry.link,
-                                "file": entry.where},
+                                "file": entry.where, "entry": entry.number},
             "why": outcome.why, "seen": outcome.seen, "kmsg": outcome.kmsg, "seconds": round(outcome.seconds, 6),
             "started": facts.stamp(self._clock + outcome.started) if outcome.started else "", "repeat": repetition,
             "file": clause.file, "line": clause.line, "text": clause.text, "needed_by": clause.needed_by,
             "log": {"file": session.log_file, "from": outcome.log[0], "to": outcome.log[1]},
-            "command": f"./runner.py run {clause.id} {target}", "bare": self._bare(outcome.task),
+            "command": f"./runner.py run {clause.id} {quote(target)}{self._again[target]}", "bare": self._bare(outcome.task),
         }
         self.results.add(record)
         with self._changed:
@@ -152,8 +193,11 @@ class Run:
 
     def _bare(self, task: Task) -> str:
         """The program alone with one clause, as a shell line in the repository's root."""
-        clause, words = task.clause, []
-        if clause.config and self.config["file"]:
+        clause, target, words = task.clause, task.target, []
+        own_kernel = self._machines[target].own_kernel
+        if clause.config and own_kernel:
+            words.append(f"OSPRIM_CONFIG={self._machines[target].config}")
+        elif clause.config and self.config["file"]:
             words.append(f"OSPRIM_CONFIG={quote(str(self.results.folder / self.config['file']))}")
         uid = self.wishes.user or (NOBODY if clause.as_nobody else 0)
         if uid and self._facts["user"]["uid"] == 0:
@@ -165,15 +209,17 @@ class Run:
         targets = []
         for target in self.targets:
             session = self.sessions.get(target.machine.name)
+            own = target.machine.described()
             targets.append({
                 "name": target.name, "abi": target.abi, "machine": target.machine.name,
                 "planned": self.planned.get(target.name, 0), "verdicts": dict(self.counts.get(target.name, {})),
                 "hello": session.hello if session else {},
                 "kernel": {"release": session.hello.get("release", "") if session else "",
-                           "version": self._facts["host"]["version"] if target.kind == "host" else ""},
+                           "version": self._facts["host"]["version"] if target.kind == "host" else ""}
+                | own.pop("kernel", {}),
                 "config": self.config, "slow": target.machine.slow,
                 "parallel": self.wishes.parallel or target.machine.parallel, "user": self.wishes.user,
                 "nonces": session.nonces if session else [], "faults": session.faults if session else [],
-                "notes": session.notes if session else []})
+                "notes": session.notes if session else [], **own})
         return self._facts | {"targets": targets}
 

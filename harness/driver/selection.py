@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.driver import catalogue
 from harness.driver.nearest import UsageError, did_you_mean
-from harness.driver.targets import KINDS, Target, choose
+from harness.driver.targets import ADDRESSES, KINDS, Target, choose, is_address
 
 
 @dataclass
@@ -24,6 +24,10 @@ class Selection:
         """The wanted clauses of an ABI, in the order of the catalogue."""
         return [clause for clause in self.catalogues[abi].clauses
                 if not self.patterns or any(matches(clause.id, pattern) for pattern in self.patterns)]
+
+    def ids(self) -> dict[str, list[str]]:
+        """The id of every clause, wanted or not, by ABI."""
+        return {abi: [clause.id for clause in listed.clauses] for abi, listed in self.catalogues.items()}
 
     def cannot_test(self) -> bool:
         """True if there is nothing to select from, whatever the user asked for."""
@@ -42,12 +46,15 @@ def matches(clause_id: str, pattern: str) -> bool:
     return fnmatchcase(clause_id, pattern) or clause_id.startswith(pattern.rstrip("/") + "/")
 
 
-def select(root: Path, words: list[str], targets: dict[str, Target]) -> Selection:
-    """Sorts words into targets, clauses and node ids. Raises UsageError for one that is none of them."""
-    of_targets = [word for word in words if word in targets or word in KINDS]
-    node_ids = [word for word in words if "::" in word or word.startswith("suites") or word.endswith(".c")]
-    patterns = [word for word in words if word not in of_targets and word not in node_ids]
-    chosen = choose(of_targets, targets)
+def select(root: Path, words: list[str], targets: dict[str, Target], options=None) -> Selection:
+    """Sorts words into targets, clauses and node ids. Raises UsageError for one that is none of them.
+
+    options: of virtual machines, see qemu.Options."""
+    of_targets = [word for word in words if word in targets or word in KINDS or is_address(word)]
+    others = [word for word in words if word not in of_targets]
+    node_ids = [word for word in others if "::" in word or word.startswith("suites") or word.endswith(".c")]
+    patterns = [word for word in others if word not in node_ids]
+    chosen = choose(of_targets, targets, root, options)
     abis = dict.fromkeys(target.abi for target in chosen)
     selection = Selection(chosen, {abi: catalogue.load(root, abi) for abi in abis}, patterns,
                           [_node_id(root, word) for word in node_ids],
@@ -56,7 +63,8 @@ def select(root: Path, words: list[str], targets: dict[str, Target]) -> Selectio
     ids = [clause.id for listed in selection.catalogues.values() for clause in listed.clauses]
     for pattern in patterns:
         if ids and not any(matches(clause_id, pattern) for clause_id in ids):
-            mend = did_you_mean(pattern, _words(ids, targets))
+            kind, colon, _ = pattern.partition(":")
+            mend = did_you_mean(kind + colon, _words(ids, targets))
             raise UsageError(f"{pattern} is no target, suite, program or clause{mend}")
     return selection
 
@@ -64,7 +72,7 @@ def select(root: Path, words: list[str], targets: dict[str, Target]) -> Selectio
 def _words(ids: list[str], targets: dict[str, Target]) -> list[str]:
     """Everything that a word may be, targets first."""
     parts = {"/".join(clause_id.split("/")[:depth]): None for depth in (1, 2, 3) for clause_id in ids}
-    return [*targets, *KINDS, *parts]
+    return [*targets, *KINDS, *(f"{kind}:" for kind in ADDRESSES), *parts]
 
 
 def _node_id(root: Path, word: str) -> str:

@@ -15,6 +15,7 @@ from harness.driver.stream import Decoder
 from harness.driver.targets import Machine
 
 MOST_LOG = 64 << 20       # bytes of one round's log; a machine that says more is flooding
+QUICK_SECONDS = 60        # a boot that failed in less than this is tried again
 SILENCE_SECONDS = 30      # beyond the longest job's limit
 
 
@@ -38,6 +39,9 @@ class Session:
     nonces: list[str] = field(default_factory=list)
     running: list[Task] = field(default_factory=list)
     is_stopped: bool = False
+    began: float = 0.0      # monotonic, of the first start; 0: it waits for its turn
+    ended: float = 0.0
+    _judge: Judge | None = None
 
     @property
     def log_file(self) -> str:
@@ -52,13 +56,25 @@ class Session:
     def rounds(self, tasks: list[Task]) -> Iterator[Outcome]:
         """Yields exactly one outcome with a verdict for each task, fewer if stopped. Raises OSError if logs cannot be
         written."""
+        boots_failed = 0
         while tasks and not self.is_stopped:
             left: list[Outcome] = []
+            begin = time.monotonic()
             for outcome in self._round(tasks):
                 if outcome.verdict:
                     yield outcome
                 else:
                     left.append(outcome)
+            came_up = bool(self._judge.hello)
+            if judge := self._judge_of_a_death():
+                found = list(self._find_culprit(judge))
+                yield from found
+                settled = {id(outcome.task) for outcome in found}
+                left = [outcome for outcome in left if id(outcome.task) not in settled]
+            # An emulated kernel may fail to boot on a loaded machine; that is noted, and tried once more.
+            boots_failed = boots_failed + 1 if self.machine.own_kernel and not came_up else 0
+            if boots_failed == 1 and time.monotonic() < begin + QUICK_SECONDS:
+                continue
             if len(left) == len(tasks) and not self.is_stopped:
                 for outcome in left:
                     outcome.verdict = "broken"
@@ -66,6 +82,27 @@ class Session:
                 return
             again = {id(outcome.task) for outcome in left}
             tasks = [task for task in tasks if id(task) in again]
+
+    def _judge_of_a_death(self) -> Judge | None:
+        """The last round's judge, if the kernel died in it and more than one clause may have done that."""
+        return self._judge if self._judge.suspects and not self.is_stopped else None
+
+    def _find_culprit(self, judge: Judge) -> Iterator[Outcome]:
+        """Runs what may have killed the kernel, each alone, until one kills it again. If none does, it took those
+        together that ran."""
+        outcomes: list[Outcome] = []
+        for task in judge.suspects:
+            outcomes += [outcome for outcome in self._round([task]) if outcome.verdict]
+            if self.is_stopped or (outcomes and outcomes[-1].verdict == "panic"):
+                break
+        else:
+            together = {id(task) for task in judge.victims or judge.suspects}
+            names = ", ".join(task.clause.id for task in judge.victims or judge.suspects)
+            for outcome in outcomes:
+                if id(outcome.task) in together:
+                    outcome.verdict, outcome.kmsg = "panic", list(judge.death)
+                    outcome.why = f"the kernel died while these ran, and no one of them kills it alone: {names}"
+        yield from outcomes
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
         jobs = jobs_of(tasks, self.machine.slow, self.user)
@@ -91,6 +128,7 @@ class Session:
         if words and words not in self.faults:
             self.faults.append(words)
         yield from filter(self._counts, judge.finish(words))
+        self._judge = judge
         self.hello = self.hello or judge.hello
         self.faults += [fault for fault in judge.faults if fault not in self.faults]
         self.notes += [note for note in judge.notes if note not in self.notes]

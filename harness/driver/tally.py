@@ -32,3 +32,11 @@ class Tally:
     def told(self) -> str:
         """"997 pass, 3 fail"."""
         return ", ".join(f"{count} {word}" for word, count in self.counts.items() if count)
+
+
+def by_target(records: list[dict]) -> dict[str, dict[str, Tally]]:
+    """Records tallied by target, then by clause, both in the order of their first record."""
+    tallies: dict[str, dict[str, Tally]] = {}
+    for record in records:
+        tallies.setdefault(record["target"], {}).setdefault(record["clause"], Tally()).add(record)
+    return tallies

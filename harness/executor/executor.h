@@ -185,6 +185,7 @@ int jobs_setup(void);		// 0 or errno
 
 // guest.c: as PID 1 of a guest, under the name init.
 
+extern bool is_own_machine;	// once guest_prepare() has run
 bool guest_is_this(const char *argv0);
 void guest_prepare(void);
 void guest_power_off(void) __attribute__((noreturn));

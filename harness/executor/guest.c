@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+bool is_own_machine;
+
 // Not every PID 1 is a guest's: a container's first process has that number too, but not that name.
 bool guest_is_this(const char *argv0)
 {
@@ -117,6 +119,7 @@ void guest_prepare(void)
 	open_console();
 	enable_controllers();
 	raise_loopback();
+	is_own_machine = true;
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++)
 		if (errors[i] && errors[i] != EBUSY)
 			complain("cannot mount %s: %s", mounts[i].path, errno_name(errors[i]));

@@ -65,11 +65,13 @@ static char *variable(char *to, size_t size, const char *name, const char *base,
 static char **environment(const char *directory)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	static char tmpdir[PATH_SIZE + 16], slow[32], patience[32], config[2 * PATH_SIZE], *all[7];
+	static char tmpdir[PATH_SIZE + 16], slow[32], patience[32], config[2 * PATH_SIZE], *all[8];
 	char number[16], **next = all;
 
 	text_format(number, sizeof(number), "%d", plan.slow);
 	*next++ = path;
+	if (is_own_machine)
+		*next++ = "OSPRIM_OWN_MACHINE=1";
 	*next++ = variable(slow, sizeof(slow), "OSPRIM_SLOW", NULL, number);
 	if (plan.patience) {
 		text_format(number, sizeof(number), "%d", plan.patience);

@@ -109,7 +109,7 @@ static long preemptions(void)
 
 CLAUSE(a_preempted_thread_keeps_its_vector_registers,
        "arch/*/kernel/process.c __switch_to: a thread that is preempted in the midst of a computation finds floating"
-       " point and vectors as they were, though others computed with other values [SRT-3]",
+       " point and vectors as they were, though others computed with other values [SRT-3] [CPU-1]",
        .needed_by = "go:signalM jvm:compiled-code")
 {
 	void *was = vec_block(1), *is = vec_copy(was), *other = vec_block(2), *others = vec_copy(other);

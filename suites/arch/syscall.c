@@ -147,7 +147,7 @@ CLAUSE(a_call_through_at_sysinfo_changes_no_register_but_the_result,
 		s.in.r[ARCH_REG_FLAGS] &= ~ARCH_FLAGS_ENTRY_CLEAR;
 		arch_call_regs(&s.in, &s.out, s.is, (void *)entry);
 		EXPECT_RET(c->result == ANY ? arch_regs_result(&s.out) : c->result, arch_regs_result(&s.out));
-		EXPECT_REGS(&s.in, &s.out, ARCH_SYSCALL_CLOBBERS | 1 << ARCH_REG_FLAGS);
+		EXPECT_REGS(&s.in, &s.out, ARCH_SYSCALL_CLOBBERS | 1UL << ARCH_REG_FLAGS);
 		EXPECT_VEC_AFTER_SYSCALL(s.was, s.is);
 		unload(&s);
 	}

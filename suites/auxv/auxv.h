@@ -27,7 +27,7 @@ static inline unsigned long *initial_stack(void)
 {
 	unsigned long *word = (unsigned long *)environ - 2, passed = 0;
 
-	while (*word != passed) {
+	while (*word != passed && *word != (unsigned long)(word + 1)) {	// glibc of arm puts that in argc's place
 		word--;
 		passed++;
 	}

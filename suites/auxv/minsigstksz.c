@@ -33,7 +33,7 @@ static void count_signal(int sig, siginfo_t *info, void *uc)
 	interrupted_sp = UC_SP(uc);
 	if (sig == SIGILL)
 		ARCH_UNDEFINED_SKIP(uc);
-	if (sig == SIGTRAP)
+	if (sig == ARCH_TRAP_SIGNAL)
 		ARCH_TRAP_SKIP(uc);
 }
 
@@ -75,7 +75,7 @@ static void take_signal(int sig)
 	arch_handler_then = count_signal;
 	raw_sigaction(sig, arch_handler, SA_ONSTACK);
 	regs_fill(&in, sig);
-	if (sig == SIGTRAP) {
+	if (sig == ARCH_TRAP_SIGNAL) {
 		arch_trap_regs(&in, &out, block);
 	} else if (sig == SIGILL) {
 		arch_undefined();
@@ -134,7 +134,7 @@ CLAUSE(minsigstksz_covers_the_frames_of_faults,
        " sent [AUX-11]",
        ADVERTISED)
 {
-	const int signals[] = { SIGTRAP, SIGILL, SIGRTMAX, SIGURG };
+	const int signals[] = { ARCH_TRAP_SIGNAL, SIGILL, SIGRTMAX, SIGURG };
 
 	for (int i = 0; i < 4; i++) {
 		struct alternate a = set_alternate(BELOW, 3);
@@ -170,7 +170,7 @@ CLAUSE(signals_are_delivered_on_a_stack_of_just_that_size,
 			take_signal(SIGUSR1);
 			EXPECT_EQ(1, handled);
 			EXPECT_TRUE(is_on_stack(&a)) TH_LOG("the frame takes %zu bytes", frame_size(&a));
-			take_signal(SIGTRAP);
+			take_signal(ARCH_TRAP_SIGNAL);
 			EXPECT_EQ(1, handled);
 			EXPECT_TRUE(is_on_stack(&a)) TH_LOG("the frame takes %zu bytes", frame_size(&a));
 		}

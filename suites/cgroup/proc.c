@@ -29,7 +29,8 @@ static bool make_folder(char path[128])
 }
 
 CLAUSE(each_line_of_cgroup_has_three_fields,
-       "cgroups(7) /proc/[pid]/cgroup: each line is hierarchy-id:controllers:/path; that of cgroup v2 is 0::/path [CGR-4]",
+       "cgroups(7) /proc/[pid]/cgroup: each line is hierarchy-id:controllers:/path; that of cgroup v2 is 0::/path [CGR-4]"
+       " [JVM-5]",
        .config = "CGROUPS", .needed_by = USERS)
 {
 	char *text = whole("/proc/self/cgroup"), *line;

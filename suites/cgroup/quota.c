@@ -107,7 +107,8 @@ CLAUSE(a_new_group_has_no_quota,
 }
 
 CLAUSE(the_same_descriptor_reads_each_new_quota,
-       "Documentation/admin-guide/cgroup-v2.rst cpu.max: what pread at offset 0 reads is the quota of now, on a descriptor that is kept open [CGR-1] [CGR-3]",
+       "Documentation/admin-guide/cgroup-v2.rst cpu.max: what pread at offset 0 reads is the quota of now, on a descriptor that is kept open [CGR-1] [CGR-3]"
+       " [NET-5]",
        QUOTA)
 {
 	static const struct { const char *v2, *v1, *reads_v2, *reads_v1; } values[] = {

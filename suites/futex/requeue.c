@@ -29,7 +29,7 @@ static long wake(uint32_t *word, int flag, int count)
 
 CLAUSE(requeue_returns_how_many_it_woke_and_moved,
        "futex(2) FUTEX_CMP_REQUEUE: wakes up to val waiters, moves up to val2 of the rest to uaddr2, and returns the "
-       "sum; FUTEX_REQUEUE does the same",
+       "sum; FUTEX_REQUEUE does the same [GLC-6]",
        .needed_by = "glibc:pthread_cond_broadcast musl:pthread_cond_broadcast")
 {
 	static const struct {

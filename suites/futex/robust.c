@@ -28,7 +28,7 @@ static const struct got nothing = { (struct robust_list_head *)0x5a5a5a5aL, 0x5a
 
 CLAUSE(a_thread_gets_the_head_it_has_set,
        "get_robust_list(2): pid 0 names the calling thread: its head as it was set, whatever it points to, and the "
-       "size of a head [GLC-4] [incident 30]",
+       "size of a head [GLC-4] [incident 30] [MUS-2]",
        .needed_by = "glibc:pthread_create musl:pthread_mutexattr_setrobust")
 {
 	struct actor *a = actor_thread();

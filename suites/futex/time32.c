@@ -71,7 +71,7 @@ static bool sleeps_in_the_old_call(struct waiter32 *w)
 
 CLAUSE(the_call_with_64_bit_time_is_there,
        "arch/x86/entry/syscalls/syscall_32.tbl and its like (7.2): futex_time64 has its number on every 32-bit ABI "
-       "since 5.1, and knows every operation [FUT-11] [incident 38] [incident 40]",
+       "since 5.1, and knows every operation [FUT-11] [incident 38] [incident 40] [MUS-4]",
        .needs = "32bit", .needed_by = "go:futex musl:__futex glibc:__futex_abstimed_wait64")
 {
 	static const struct __kernel_timespec at_once = { 0, 0 };

@@ -69,7 +69,7 @@ static long long missing_ns(const struct timed *k, long long ns)
 
 CLAUSE(a_timeout_never_expires_early,
        "futex(2) FUTEX_WAIT: the interval is rounded up to the clock's granularity and never expires early, relative "
-       "by CLOCK_MONOTONIC for FUTEX_WAIT, absolute by either clock for FUTEX_WAIT_BITSET [FUT-3]",
+       "by CLOCK_MONOTONIC for FUTEX_WAIT, absolute by either clock for FUTEX_WAIT_BITSET [FUT-3] [GLC-6]",
        .needed_by = "go:futexsleep glibc:pthread_cond_timedwait jvm:Parker")
 {
 	static const long long lengths[] = { 1, 999, 1000, 123456, 999999, 3 * MS };

@@ -164,7 +164,7 @@ static void check_comparisons(struct __test_metadata *_metadata, int flag, uint3
 
 CLAUSE(the_old_value_decides_about_the_second_word,
        "futex(2) FUTEX_WAKE_OP: the waiters of uaddr2 are woken if oldval cmp cmparg; the six comparisons are "
-       "signed, and of the value before the operation",
+       "signed, and of the value before the operation [GLC-6]",
        .needed_by = "glibc:pthread_cond_signal")
 {
 	static const struct {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // membarrier(2): commands, registration and refusals.
 #include "clause.h"
+#include "../rseq/rseq.h"
 #include "sync.h"
 #include "thread.h"
 
@@ -202,6 +203,7 @@ static int fast_side(void *arg)
 {
 	struct litmus *l = arg;
 
+	rseq_pin(0, rseq_cpu(1));
 	for (int round = 1; round <= ROUNDS; round++) {
 		// Spins, to meet the other side's store at once; yields in the end, in case both share a CPU.
 		for (int spins = 0; l->round != round; spins++)
@@ -217,12 +219,13 @@ static int fast_side(void *arg)
 
 CLAUSE(the_callers_barrier_orders_the_other_threads_accesses,
        "membarrier(2): the call makes the accesses of every running thread of the process ordered against the caller's, as if each "
-       "had executed a full barrier meanwhile", .needs = "cpus=2", .timeout = 20, MEMBARRIER)
+       "had executed a full barrier meanwhile", .needs = "cpus=2", .timeout = 40, MEMBARRIER)
 {
 	struct litmus l = { 0 };
 	struct thread t;
 
 	ASSERT_RET(0, barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
+	ASSERT_RET(0, rseq_pin(0, rseq_cpu(0)));
 	ASSERT_OK(thread_start(&t, fast_side, &l));
 	for (int round = 1; round <= ROUNDS; round++) {
 		int r2;
@@ -231,6 +234,9 @@ CLAUSE(the_callers_barrier_orders_the_other_threads_accesses,
 		l.b = 0;
 		__sync_synchronize();
 		l.round = round;
+		// The other side takes its time to see the round: both must act at about the same moment.
+		for (volatile int delay = round % 300; delay > 0; delay--)
+			;
 		l.b = 1;
 		ASSERT_RET(0, barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
 		r2 = l.a;

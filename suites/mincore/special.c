@@ -42,10 +42,10 @@ static bool find_line(const char *name, struct line *line)
 	return false;
 }
 
-// The page that x86-64's programs see above the end of their address space is in no mapping of theirs.
+// The page that programs of x86-64 and of arm see above the end of their address space is in no mapping of theirs.
 static bool is_of_this_process(const struct line *line)
 {
-	return strcmp(line->name, "[vsyscall]") != 0;
+	return strcmp(line->name, "[vsyscall]") && strcmp(line->name, "[vectors]");
 }
 
 CLAUSE(every_line_of_proc_maps_is_mapped,

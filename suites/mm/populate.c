@@ -177,7 +177,7 @@ CLAUSE(locked_memory_can_be_dropped_by_those_who_say_so,
 
 CLAUSE(a_guard_ends_in_sigsegv_until_it_is_removed,
        "madvise(2) MADV_GUARD_INSTALL, MADV_GUARD_REMOVE: accesses to guard regions are fatal SIGSEGV; removed ones"
-       " are zero [MAD-7]", .since = KERNEL(6, 13), .probe = guard_probe, .absent_errno = EINVAL,
+       " are zero [MAD-7] [GLC-12]", .since = KERNEL(6, 13), .probe = guard_probe, .absent_errno = EINVAL,
        .needed_by = "glibc:allocate_stack v8:GuardRegion")
 {
 	char *p = pages(5);

@@ -39,7 +39,7 @@ static long long status_of(const char *name)
 
 CLAUSE(maps_are_in_order_and_do_not_overlap,
        "proc(5) /proc/pid/maps: the currently mapped memory regions; Documentation/filesystems/proc.rst: each line an"
-       " address range, in ascending order", .needs = "file=/proc/self/maps",
+       " address range, in ascending order [JVM-5]", .needs = "file=/proc/self/maps",
        .needed_by = "glibc:pthread_getattr_np jvm:os_find_mapping go:debug")
 {
 	char *text = maps_buffer();

@@ -71,7 +71,8 @@ static int current_cpu(void)
 
 CLAUSE(getaffinity_returns_the_number_of_bytes_it_wrote,
        "sched_getaffinity(2) C library/kernel differences: on success the raw system call returns the number of bytes "
-       "placed in the mask, not 0, and writes none beyond them [AFF-1] [AFF-4] [incident 100]", .needed_by = USERS)
+       "placed in the mask, not 0, and writes none beyond them [AFF-1] [AFF-4] [incident 100]"
+       " [NET-5]", .needed_by = USERS)
 {
 	unsigned char *mask = guarded(LARGE);
 	long n = get_affinity(0, LARGE, mask);

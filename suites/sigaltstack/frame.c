@@ -321,7 +321,7 @@ CLAUSE(signals_without_end_on_a_signal_stack_end_in_sigsegv,
 
 CLAUSE(a_stack_of_the_named_size_holds_a_frame_wherever_it_lies,
        "getauxval(3) AT_MINSIGSTKSZ: that many bytes are enough for one frame, at any address, and the frame stays in"
-       " them [SAS-1] [incident 10]", .since = ARCH_AT_MINSIGSTKSZ_SINCE,
+       " them [SAS-1] [incident 10] [NET-4]", .since = ARCH_AT_MINSIGSTKSZ_SINCE,
        .needed_by = "go:sigaltstack glibc:sysconf rust:stack_overflow")
 {
 	size_t size = frame_bound();

@@ -242,7 +242,7 @@ static int overflow(void *depth)
 
 CLAUSE(a_stack_overflow_is_handled_on_the_signal_stack,
        "sigaltstack(2) NOTES: \"to handle the SIGSEGV signal that is generated if the space available for the standard"
-       " stack is exhausted\", with the address of the page that was hit",
+       " stack is exhausted\", with the address of the page that was hit [NET-4]",
        .needed_by = "rust:stack_overflow jvm:os.Linux v8:StackGuard go:sigpanic")
 {
 	int status, pid = fork();

@@ -40,7 +40,7 @@ static struct kernel_sigaction own_action_of(int sig)
 
 CLAUSE(every_signal_has_an_action_of_its_own,
        "sigaction(2): each signal but SIGKILL and SIGSTOP takes a handler with flags and mask, and keeps them whatever "
-       "the others get, 32 and 33 included [SIG-8] [SIG-13] [incident 16]",
+       "the others get, 32 and 33 included [SIG-8] [SIG-13] [incident 16] [SIG-1]",
        .needed_by = USERS)
 {
 	FOR_EACH_SIGNAL(sig) {

@@ -191,7 +191,7 @@ CLAUSE(an_ignored_signal_that_is_not_blocked_does_not_wait,
 
 CLAUSE(a_taken_signal_is_no_longer_pending,
        "sigwaitinfo(2): it removes the signal from the set of pending signals, and that one alone",
-       .needed_by = "glibc:sigwait go:sigtimedwait")
+       .needed_by = "glibc:sigwait")
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
 	struct __kernel_timespec at_once = { 0, 0 };

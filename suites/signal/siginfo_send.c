@@ -54,7 +54,8 @@ static long by_a_thread(struct errand *e)
 
 CLAUSE(kill_says_which_process_and_user_sent_it,
        "sigaction(2) The siginfo_t argument: signals sent with kill(2) have SI_USER, si_pid and si_uid, the sending process "
-       "and its real user id; nothing else is set [SIGINFO-2]", .needed_by = "go:sigFromUser jvm:os::print_siginfo")
+       "and its real user id; nothing else is set [SIGINFO-2]"
+       " [SIG-3]", .needed_by = "go:sigFromUser jvm:os::print_siginfo")
 {
 	uid_t uid = become_somebody();
 

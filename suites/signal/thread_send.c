@@ -23,7 +23,7 @@ static long send_by(int call, int tgid, int tid, int sig)
 
 CLAUSE(the_thread_that_is_named_handles_the_signal_and_no_other,
        "tgkill(2): the signal is sent to the thread tid, and to no other of its process, whichever of them could "
-       "take it [KIL-4]",
+       "take it [KIL-4] [JVM-3]",
        .needed_by = USERS)
 {
 	static const int sigs[] = { SIGUSR1, SIGURG, RT_FIRST, RT_FIRST + 1, 64 };
@@ -186,7 +186,7 @@ CLAUSE(tkill_reaches_threads_of_any_process,
 
 CLAUSE(what_one_thread_has_blocked_no_other_handles,
        "signal(7) Signal mask and pending signals, pthread_kill(3): a thread-directed signal waits for its thread, "
-       "though others do not block it, and is handled there once it is unblocked",
+       "though others do not block it, and is handled there once it is unblocked [JVM-3]",
        .needed_by = USERS)
 {
 	ASSERT_RET(0, catch_signal(SIGUSR1));

@@ -292,7 +292,7 @@ CLAUSE(a_return_to_a_pc_that_is_no_users_ends_in_sigsegv,
        " address at all, faults in the process: SIGSEGV or SIGBUS, and nothing runs there [SRT-4]",
        .commit = "66eb02d87bdc fix fault in sysret to a non-canonical address", .needed_by = "jvm:os.set_pc")
 {
-	const unsigned long pcs[] = { 0, 4096, -4096UL, -65536UL, -1UL - 7, 1UL << (8 * sizeof(long) - 1),
+	const unsigned long pcs[] = { 0, 4096, -4096UL, -2 * 65536UL, -1UL - 7, 1UL << (8 * sizeof(long) - 1),
 				      (unsigned long)forbidden_page(), -1UL << (8 * sizeof(long) - 8),
 				      sizeof(long) == 8 ? 1UL << (47 % (8 * sizeof(long))) : 0,
 				      sizeof(long) == 8 ? (1UL << (47 % (8 * sizeof(long)))) - 64 : 0 };

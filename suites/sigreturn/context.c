@@ -255,7 +255,8 @@ CLAUSE(a_return_to_the_signal_stack_does_not_change_it,
 
 CLAUSE(stack_pointer_and_pc_written_into_the_context_take_effect,
        "sigreturn(2) DESCRIPTION: \"program counter and stack pointer\" come from the context: the thread goes on where"
-       " the handler has pointed it, to the byte [SRT-4]", .needed_by = "go:signalM jvm:os.set_pc v8:TrapHandler")
+       " the handler has pointed it, to the byte [SRT-4]"
+       " [NET-2]", .needed_by = "go:signalM jvm:os.set_pc v8:TrapHandler")
 {
 	char *stack = painted_stack(ROOMY, MAP_PRIVATE);
 

@@ -302,7 +302,7 @@ CLAUSE(a_storm_on_a_signal_stack_that_is_not_there_restores_every_register,
 
 CLAUSE(the_frame_holds_the_vector_registers_of_the_interrupted_code,
        "sigaction(2) ucontext, arch/x86/include/uapi/asm/sigcontext.h \"struct _xstate\" and their like: the"
-       " context has the floating-point and vector registers as they were [SIG-4]",
+       " context has the floating-point and vector registers as they were [SIG-4] [CPU-1]",
        .needed_by = "jvm:os.Linux criu:sigreturn")
 {
 	struct shot s;

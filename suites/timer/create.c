@@ -143,7 +143,7 @@ CLAUSE(without_an_event_the_signal_is_sigalrm_with_the_id,
 	ASSERT_RET(0, timer_arm(id[1], 0, 1, 0));
 	ASSERT_TRUE(wait_until(caught[SIGALRM].count));
 	EXPECT_EQ(SI_TIMER, caught[SIGALRM].code);
-	EXPECT_EQ(id[1], (int)caught[SIGALRM].value);
+	EXPECT_EQ(id[1], caught[SIGALRM].number);
 	EXPECT_EQ(id[1], caught[SIGALRM].timer);
 }
 

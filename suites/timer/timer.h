@@ -74,7 +74,7 @@ static inline long timer_arm(int id, int flags, long long value_ns, long long in
 // What the last signal of each number brought, and how many came. Handlers count; clauses read.
 struct caught {
 	volatile int count;
-	volatile int code, timer, overrun, tid;
+	volatile int code, timer, overrun, tid, number;
 	volatile long value;
 	volatile long long clock_at;	// of caught_clock, when the first one came
 };
@@ -92,6 +92,7 @@ static inline void note_timer_signal(int sig, siginfo_t *info, void *ucontext)
 	c->timer = info->si_timerid;
 	c->overrun = info->si_overrun;
 	c->value = (long)info->si_value.sival_ptr;
+	c->number = info->si_value.sival_int;
 	c->tid = raw_syscall(__NR_gettid);
 	c->count++;
 }

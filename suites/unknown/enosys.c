@@ -87,7 +87,7 @@ static const struct probe probes[] = {
 
 CLAUSE(what_runtimes_probe_is_there_or_is_enosys,
        "syscalls(2), errno(3) ENOSYS: a call that the kernel lacks fails with ENOSYS and with no other error, least of all EPERM, and "
-       "one that it has refuses senseless arguments as documented [incident 40] [incident 43] [incident 44]",
+       "one that it has refuses senseless arguments as documented [incident 40] [incident 43] [incident 44] [MUS-4]",
        .needed_by = USERS)
 {
 	char text[RESULT_TEXT];

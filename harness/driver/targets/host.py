@@ -19,6 +19,7 @@ class Host:
 
     name = "host"
     own_kernel = False
+    config = None
 
     def __init__(self, root: Path, executor: Path):
         self.root = root
@@ -65,6 +66,10 @@ class Host:
     def last_words(self) -> str:
         """See Machine."""
         return self._words
+
+    def described(self) -> dict:
+        """See Machine."""
+        return {}
 
     def _end(self, process) -> None:
         """Closes the pipe and waits for the executor to put everything back; kills it only if it does not."""

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel source tree as a target: "tree:<dir>[:<abi>]". Built out of it, from fixtures/kconfig/<abi>.config and defaults."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness.driver.abis import Abi
+from harness.driver.apt import cache_folder
+from harness.driver.nearest import UsageError
+from harness.driver.targets import Machine, Target
+from harness.driver.targets.qemu import Options, abis_of, lacking, machine_for
+
+LAST_LINES = 5  # of a failed build, in the reason
+
+
+def resolve(root: Path, word: str, options: Options, machines: dict[str, Machine]) -> list[Target]:
+    """Builds the tree and names the result. Raises UsageError for a folder that is none; a failed build is a lack."""
+    _, _, rest = word.partition(":")
+    folder, colon, abi_word = rest.rpartition(":")
+    if not colon:
+        folder, abi_word = rest, os.uname().machine
+    programs, abi = abis_of(root, abi_word)
+    source = Path(folder).expanduser().absolute()
+    if not (source / "Kbuild").is_file() or not (source / "scripts/kconfig").is_dir():
+        raise UsageError(f"{word} is no target: {source} is no kernel source tree")
+    build = cache_folder() / "trees" / f"{hashlib.sha256(str(source).encode()).hexdigest()[:12]}-{abi.name}"
+    lacks = lacking(root, abi, programs) or _build(root, source, build, abi, options.config)
+    machine = machine_for(machines, f"tree-{abi.name}-{source.name}", root, abi, build / abi.image, options,
+                          {"file": str(build / abi.image), "tree": str(source)}, build / ".config")
+    return [Target(word, "tree", programs.name, machine, lacks)]
+
+
+def _build(root: Path, source: Path, build: Path, abi: Abi, config: Path | None) -> str:
+    """Brings a kernel up to date; returns "" or why that failed. A build that was interrupted goes on."""
+    wanted = [config] if config else [root / "fixtures/kconfig" / f"{name}.config" for name in ("common", abi.name)]
+    if missing := [str(path) for path in wanted if not path.is_file()]:
+        return f"{missing[0]} is missing: give a whole configuration, --config FILE"
+    if (source / ".config").exists() or (source / "include/config").exists():
+        return f"{source} was built in place, which the kernel's own build refuses beside others: make -C {source} mrproper"
+    build.mkdir(parents=True, exist_ok=True)
+    kept, text = build / "osprim.config", "".join(path.read_text() for path in wanted)
+    if not (build / ".config").exists() or not kept.exists() or kept.read_text() != text:
+        kept.unlink(missing_ok=True)
+        (build / ".config").write_text(text)
+        # Without a whole configuration, everything that the fragments do not name is off.
+        base = ["olddefconfig"] if config else ["allnoconfig", f"KCONFIG_ALLCONFIG={_copy(build, text)}"]
+        if why := _make(source, build, abi, base):
+            return why
+        kept.write_text(text)
+    print(f"building {source} for {abi.name} in {build}", file=sys.stderr)
+    return _make(source, build, abi, [f"-j{len(os.sched_getaffinity(0))}", Path(abi.image).name])
+
+
+def _copy(build: Path, text: str) -> Path:
+    (build / "osprim.fragment").write_text(text)
+    return build / "osprim.fragment"
+
+
+def _make(source: Path, build: Path, abi: Abi, words: list[str]) -> str:
+    cross = [] if os.uname().machine in abi.runs_on else [f"CROSS_COMPILE={abi.triplet}-"]
+    command = ["make", "-s", "-C", source, f"O={build}", f"ARCH={abi.kernel}", *cross, *words]
+    with open(build / "osprim-build.log", "wb") as log:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT).returncode
+    if not code:
+        return ""
+    said = (build / "osprim-build.log").read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
+    return f"its kernel cannot be built ({build}/osprim-build.log): {' / '.join(line.strip() for line in said)}"
