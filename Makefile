@@ -11,7 +11,7 @@ ARGS      ?=
 # Not gcc-multilib: it cannot be installed beside a cross compiler, and all it adds is the include path of CC_i386.
 MULTILIB        := gcc-$(or $(firstword $(subst ., ,$(shell gcc -dumpversion 2>/dev/null))),12)-multilib
 NEEDED_TO_RUN   := libc6-dev $(MULTILIB) python3 python3-pytest xz-utils
-NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis libseccomp-dev
+NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis python3-jsonschema python3-tap perl libseccomp-dev
 NEEDED_TO_MATRIX = $(NEEDED_TO_RUN) $(sort $(foreach abi,$(MATRIX_ABIS),$(call fact,$(abi),qemu_package)) \
 	$(foreach abi,$(filter-out x86_64 i386,$(MATRIX_ABIS)),qemu-user-static libc6-dev-$(call fact,$(abi),debian)-cross \
 		gcc-$(subst _,-,$(call fact,$(abi),triplet))))
@@ -30,7 +30,7 @@ LIAR_C      := $(wildcard harness/liar/*.c)
 KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
 KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
-.PHONY: all programs run check lies matrix bench clean distclean
+.PHONY: all programs run check lies matrix reference install bench clean distclean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -54,6 +54,18 @@ matrix:
 	@harness/setup.sh $(NEEDED_TO_MATRIX)
 	@$(MAKE) -s --no-print-directory -j$$(nproc) ABIS="$(MATRIX_ABIS)" programs
 	@./runner.py matrix $(ARGS)
+
+# The verdicts of published kernels, results/reference: REFERENCE_TARGETS are run, and kept if every verdict is there.
+REFERENCE_TARGETS ?= debian:all:x86_64:cloud debian:all:i386@x86_64:cloud
+reference:
+	@harness/setup.sh $(NEEDED_TO_MATRIX)
+	@$(MAKE) -s --no-print-directory -j$$(nproc) ABIS="$(MATRIX_ABIS)" programs
+	@./runner.py run $(REFERENCE_TARGETS) $(ARGS) || test $$? = 1
+	@./runner.py reference latest
+
+# An install tree of kselftest's shape: kselftest-list.txt, run_kselftest.sh, a folder for each suite.
+install: programs
+	@harness/kselftest/install.sh "$(INSTALL_PATH)" $(ABIS)
 
 # Whether each clause can fail: every lie of fixtures/lies, to those that must notice. ARGS as for runner.py lies.
 lies:

@@ -45,6 +45,7 @@ usage: ./runner.py run [TARGET-or-CLAUSE...] [options]
   -j N               programs at a time
   --shard I/N        the I-th of N parts, for N machines; ./runner.py merge joins them
   --results DIR      where the run is kept (results/)
+  --resume RUN       go on with a run that was cut short: its command, what has no record yet (alone)
   virtual machines: --append WORDS, --cpu MODEL, --qemu-arg ARG, --config FILE, --memory SIZE, --smp N, --vms N,
   --accel HOW, --boot-limit SECONDS, --refresh (docs/matrix.md)
 
@@ -102,6 +103,9 @@ def run(argv: list[str], root: Path) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     results = Path(_value_of("--results", argv) or root / "results").absolute()
+    if any(word.partition("=")[0] == "--resume" for word in argv):
+        from harness.driver.resume import words_of
+        argv = words_of(argv, results)
     plugin = Plugin(root, results, ["./runner.py", "run", *argv])
     own = ["-c", str(root / "harness/driver/pytest.ini"), "--rootdir", str(root),
            "-o", f"cache_dir={results}/.pytest_cache"]

@@ -46,7 +46,7 @@ class ClauseItem(pytest.Item):
         tally = None
         while tally is None:
             tally = plugin.run.wait(self.clause.id, self.clause_target.name, TICK)
-            plugin.progress.draw(plugin.run)
+            plugin.tell_progress()
         if plugin.run.error:
             pytest.exit(str(plugin.run.error), verdict.EXIT_UNTESTED)
         if not tally.total:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.driver import known, shard, summary, verdict, vmoptions
+from harness.driver import facts, known, resume, runs, shard, summary, verdict, vmoptions
 from harness.driver.items import PLUGIN, Broken, ClauseItem, ProgramFile
 from harness.driver.nearest import UsageError, did_you_mean
 from harness.driver.plan import Task
 from harness.driver.progress import Progress
-from harness.driver.results import Results, ResultsError
+from harness.driver.results import Results, ResultsError, read_records
 from harness.driver.run import Run, Wishes
 from harness.driver.selection import Selection, select
 from harness.driver.targets import Target, find_all, is_address
@@ -42,6 +42,7 @@ class Plugin:
                         help="run each clause N times; verdicts that differ are failures")
         group.addoption("--user", metavar="NAME|UID", help="run the clauses as this user (as root only)")
         group._addoption("-j", dest="jobs", type=int, default=0, metavar="N", help="programs at a time")
+        group.addoption("--resume", metavar="RUN", help="go on with a run that was cut short")
         group.addoption("--shard", metavar="I/N", help="only the I-th of N parts")
         group.addoption("--results", metavar="DIR", help="where the run is kept (results/)")
         vmoptions.add(parser)
@@ -62,6 +63,7 @@ class Plugin:
     def pytest_configure(self, config):
         """Sorts the words of the command line, makes the run's folder."""
         config.stash[PLUGIN] = self
+        self._config = config
         option = config.option
         if option.help or option.version:
             return
@@ -78,16 +80,25 @@ class Plugin:
             self._by_source = self._sort_by_source()
             if option.collectonly:
                 return
-            self.results = Results(self.base)
+            earlier, records = self._earlier(option.resume)
+            self.results = Results.reopen(Path(option.resume)) if earlier else Results(self.base)
             if hasattr(option, "xmlpath"):  # -p no:junitxml
                 option.xmlpath = option.xmlpath or str(self.results.folder / "junit.xml")
             self.run = Run(self.root, self.results, self.selection.targets, entries,
                            Wishes(option.repeat, option.jobs, user, option.vms, vmoptions.repeated(option), option.shard or "",
-                                  self.command))
+                                  self.command, earlier, records))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         except ResultsError as error:
             pytest.exit(str(error), verdict.EXIT_UNTESTED)
+
+    def _earlier(self, folder: str | None) -> tuple[dict, list[dict]]:
+        """(run.json, records) of the run that is to be resumed; both empty without one. Raises UsageError."""
+        if not folder:
+            return {}, []
+        kept = runs.read(Path(folder))
+        resume.check(kept.run, self.selection.targets, facts.host())
+        return kept.run, read_records(Path(folder))
 
     # Collection.
 
@@ -148,6 +159,15 @@ class Plugin:
             self.run.finish(bool(outcome.excinfo) and outcome.excinfo[0] is KeyboardInterrupt)
         except ResultsError as error:
             self.run.error = self.run.error or error
+
+    def tell_progress(self):
+        """Draws where there is a terminal; elsewhere a line now and then, on a line of its own."""
+        self.progress.draw(self.run)
+        if line := self.progress.tenth(self.run):
+            reporter = self._config.pluginmanager.getplugin("terminalreporter")
+            if reporter:
+                reporter.ensure_newline()
+                reporter.write_line(line)
 
     def pytest_keyboard_interrupt(self, excinfo):
         """Ctrl-C or a signal; pytest.exit() comes here too."""
@@ -226,7 +246,7 @@ class Plugin:
     def pytest_unconfigure(self):
         """A run that started nothing leaves nothing."""
         self.progress.clear()
-        if self.results and self.run and not self.run.planned:
+        if self.results and self.run and not self.run.planned and not self.run.wishes.earlier:
             if self.shard.of > 1 and not self.selection.cannot_test():
                 self.run.leave_empty()
             else:

@@ -31,6 +31,7 @@ class Results:
                 (self.folder / "logs").mkdir()
                 self.folder.chmod(0o755)  # clauses without privilege read the configuration in it
                 self._records = open(self.folder / "results.jsonl", "x", encoding="utf-8")
+                _lock(self._records, self.folder)
                 return
             except FileExistsError:
                 if not base.is_dir():
@@ -38,6 +39,23 @@ class Results:
             except OSError as error:
                 raise ResultsError(_cannot(error, self.folder)) from None
         raise ResultsError(f"cannot write results: {base} holds a hundred runs of this second")
+
+    @classmethod
+    def reopen(cls, folder: Path) -> "Results":
+        """A run that was cut short, to go on with; a last record that is not whole goes. Raises ResultsError."""
+        self = cls.__new__(cls)
+        self.base, self.folder, self._records = folder.parent, folder, None
+        try:
+            with open(folder / "results.jsonl", "rb+") as file:
+                _lock(file, folder)
+                data = file.read()
+                file.truncate(data.rfind(b"\n") + 1)
+            self._records = open(folder / "results.jsonl", "a", encoding="utf-8")
+            _lock(self._records, folder)
+            (folder / "logs").mkdir(exist_ok=True)
+        except OSError as error:
+            raise ResultsError(_cannot(error, folder)) from None
+        return self
 
     @property
     def name(self) -> str:
@@ -124,6 +142,17 @@ def read_records(folder: Path) -> list[dict]:
         except ValueError:
             pass
     return records
+
+
+def _lock(file, folder: Path) -> None:
+    """Keeps others from going on with a run that is still being written. Raises ResultsError."""
+    import fcntl
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ResultsError(f"{folder} is still being written by another runner.py") from None
+    except OSError:
+        pass  # a file system without locks
 
 
 def _cannot(error: OSError, path: Path) -> str:

@@ -4,12 +4,13 @@
 import os
 import threading
 import time
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
-from harness.driver import cpu, facts, known, verdict
+from harness.driver import cpu, facts, known, resume, verdict
 from harness.driver.classify import Outcome
 from harness.driver.ktap import ktap
 from harness.driver.plan import NOBODY, Task
@@ -30,6 +31,8 @@ class Wishes:
     again: str = ""         # options that a command which repeats a clause needs, each after a space
     shard: str = ""         # "2/5": which part of a run this is
     command: list[str] = field(default_factory=list)
+    earlier: dict = field(default_factory=dict)                 # run.json of the run that this one goes on with
+    records: list[dict] = field(default_factory=list)           # its records
 
 
 class Run:
@@ -51,16 +54,26 @@ class Run:
         self._clock = time.time() - time.monotonic()
         self._facts = {"started": facts.now(), "finished": "", "interrupted": False, "command": wishes.command, "shard": wishes.shard,
                        "user": facts.user(), "repeat": wishes.repeat, "host": facts.host()}
+        if wishes.earlier:
+            self._facts |= {"started": wishes.earlier["started"], "command": wishes.earlier["command"],
+                            "resumed": [*wishes.earlier.get("resumed", []), facts.now()]}
 
     def start(self, tasks: list[Task]) -> None:
         """Starts every machine that has tasks; they run in the given order."""
         machines = self._machines
         shares: dict[str, list[Task]] = {}
+        had = Counter((record["clause"], record["target"]) for record in self.wishes.records)
         for task in tasks:
-            shares.setdefault(machines[task.target].name, []).append(task)
+            if had[task.clause.id, task.target] < self.wishes.repeat:
+                shares.setdefault(machines[task.target].name, []).append(task)
             self.planned[task.target] = self.planned.get(task.target, 0) + 1
             self.tallies[task.clause.id, task.target] = Tally()
             self.counts.setdefault(task.target, verdict.count(()))
+        self._had = had
+        for record in self.wishes.records:
+            if tally := self.tallies.get((record["clause"], record["target"])):
+                tally.add(record)
+                self.counts[record["target"]][record["verdict"]] += 1
         self._kinds = {target.name: target.kind for target in self.targets}
         needs_cpu = any(entry.cpu for entry in self.entries)
         described = {target.name: target.machine.described() if target.machine.own_kernel else {} for target in self.targets}
@@ -121,6 +134,10 @@ class Run:
             found.setdefault(target, {})[clause_id] = tally
         return found
 
+    def unexpected(self) -> int:
+        """How many clauses have verdicts that are not as expected."""
+        return sum(tally.differs or not tally.shown["expected"] for tally in self.tallies.values() if tally.total)
+
     def flaky(self) -> list[tuple[str, str, Tally]]:
         """The clauses whose repetitions differ: (clause id, target, tally)."""
         return [(*key, tally) for key, tally in self.tallies.items() if tally.differs]
@@ -151,9 +168,9 @@ class Run:
     def _repeat(self, session: Session, tasks: list[Task]) -> None:
         session.began = time.monotonic()
         for repetition in range(1, self.wishes.repeat + 1):
-            for outcome in session.rounds(tasks):
+            for outcome in session.rounds([task for task in tasks if self._had[task.clause.id, task.target] < repetition]):
                 self._settle(session, outcome, repetition)
-            if session.is_stopped or not session.hello:
+            if session.is_stopped or (session.nonces and not session.hello):
                 break
         session.ended = time.monotonic()
 
@@ -221,5 +238,5 @@ class Run:
                 "parallel": self.wishes.parallel or target.machine.parallel, "user": self.wishes.user,
                 "nonces": session.nonces if session else [], "faults": session.faults if session else [],
                 "notes": session.notes if session else [], **own})
-        return self._facts | {"targets": targets}
+        return self._facts | {"targets": resume.joined(targets, self.wishes.earlier) if self.wishes.earlier else targets}
 

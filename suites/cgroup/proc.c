@@ -29,7 +29,8 @@ static bool make_folder(char path[128])
 }
 
 CLAUSE(each_line_of_cgroup_has_three_fields,
-       "cgroups(7) /proc/[pid]/cgroup: each line is hierarchy-id:controllers:/path; that of cgroup v2 is 0::/path [CGR-4]"
+       "cgroups(7) /proc/[pid]/cgroup: each line is hierarchy-id:controllers:/path; that of cgroup v2 is 0::/path "
+       "[CGR-4]"
        " [JVM-5]",
        .config = "CGROUPS", .needed_by = USERS)
 {
@@ -48,7 +49,8 @@ CLAUSE(each_line_of_cgroup_has_three_fields,
 }
 
 CLAUSE(each_mount_has_its_fields_around_a_lone_dash,
-       "proc(5) /proc/[pid]/mountinfo: id, parent, major:minor, root, mount point, options, any number of tags, a lone -, type, source, options [CGR-4]",
+       "proc(5) /proc/[pid]/mountinfo: id, parent, major:minor, root, mount point, options, any number of tags, a lone "
+       "-, type, source, options [CGR-4]",
        .needed_by = USERS)
 {
 	char *text = whole("/proc/self/mountinfo"), *line;
@@ -77,7 +79,8 @@ CLAUSE(each_mount_has_its_fields_around_a_lone_dash,
 }
 
 CLAUSE(blanks_and_backslashes_of_a_mount_point_are_escaped,
-       "proc(5) /proc/[pid]/mountinfo: blank, tab, line feed and backslash are written \\040, \\011, \\012 and \\134, nothing else of a path is changed [CGR-4]",
+       "proc(5) /proc/[pid]/mountinfo: blank, tab, line feed and backslash are written \\040, \\011, \\012 and \\134, "
+       "nothing else of a path is changed [CGR-4]",
        .needs = "root cap=sys_admin", .needed_by = USERS)
 {
 	static const char seen[] = "/a\\040b\\011c\\012d\\134e#f:g,h";
@@ -99,7 +102,8 @@ CLAUSE(blanks_and_backslashes_of_a_mount_point_are_escaped,
 }
 
 CLAUSE(the_root_of_a_bind_mount_is_where_it_comes_from,
-       "proc(5) /proc/[pid]/mountinfo: the fourth field is the path within the file system that the mount point shows [CGR-4]",
+       "proc(5) /proc/[pid]/mountinfo: the fourth field is the path within the file system that the mount point shows "
+       "[CGR-4]",
        .needs = "root cap=sys_admin", .needed_by = USERS)
 {
 	char base[128], from[256], to[256], wanted[512], *text;

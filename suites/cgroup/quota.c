@@ -92,7 +92,8 @@ static bool reads(int fd, const char *wanted)
 } while (0)
 
 CLAUSE(a_new_group_has_no_quota,
-       "Documentation/admin-guide/cgroup-v2.rst cpu.max: \"max 100000\" at first; cgroup-v1 cpu.cfs_quota_us: -1 says that there is none [CGR-1] [CGR-2]",
+       "Documentation/admin-guide/cgroup-v2.rst cpu.max: \"max 100000\" at first; cgroup-v1 cpu.cfs_quota_us: -1 says "
+       "that there is none [CGR-1] [CGR-2]",
        QUOTA)
 {
 	struct group g = { 0 };
@@ -107,7 +108,8 @@ CLAUSE(a_new_group_has_no_quota,
 }
 
 CLAUSE(the_same_descriptor_reads_each_new_quota,
-       "Documentation/admin-guide/cgroup-v2.rst cpu.max: what pread at offset 0 reads is the quota of now, on a descriptor that is kept open [CGR-1] [CGR-3]"
+       "Documentation/admin-guide/cgroup-v2.rst cpu.max: what pread at offset 0 reads is the quota of now, on a "
+       "descriptor that is kept open [CGR-1] [CGR-3]"
        " [NET-5]",
        QUOTA)
 {
@@ -135,7 +137,8 @@ CLAUSE(the_same_descriptor_reads_each_new_quota,
 }
 
 CLAUSE(a_quota_out_of_bounds_is_refused,
-       "kernel/sched/core.c tg_set_cfs_bandwidth (7.2): a quota or a period below 1 ms and a period above 1 s are EINVAL and change nothing [CGR-1]", QUOTA)
+       "kernel/sched/core.c tg_set_cfs_bandwidth (7.2): a quota or a period below 1 ms and a period above 1 s are "
+       "EINVAL and change nothing [CGR-1]", QUOTA)
 {
 	static const char *const wrong[] = { "999", "0", "-2", "nonsense" };
 	struct group g = { 0 };
@@ -161,7 +164,8 @@ CLAUSE(a_quota_out_of_bounds_is_refused,
 }
 
 CLAUSE(the_file_of_a_group_that_is_gone_gives_enodev,
-       "Documentation/filesystems/sysfs.rst, fs/kernfs/file.c kernfs_seq_start (7.2): a descriptor of a removed group's file reads ENODEV, never stale text [CGR-3]",
+       "Documentation/filesystems/sysfs.rst, fs/kernfs/file.c kernfs_seq_start (7.2): a descriptor of a removed "
+       "group's file reads ENODEV, never stale text [CGR-3]",
        QUOTA)
 {
 	struct group g = { 0 };
@@ -178,7 +182,8 @@ CLAUSE(the_file_of_a_group_that_is_gone_gives_enodev,
 }
 
 CLAUSE(a_quota_leaves_the_affinity_as_it_is,
-       "sched(7), sched_getaffinity(2): a CPU quota limits time, not places: a thread of the group may run on every CPU it could before [AFF-5]", QUOTA)
+       "sched(7), sched_getaffinity(2): a CPU quota limits time, not places: a thread of the group may run on every "
+       "CPU it could before [AFF-5]", QUOTA)
 {
 	struct group g = { 0 };
 	cpu_set_t before, after;

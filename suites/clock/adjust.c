@@ -31,7 +31,8 @@ static bool is_now(struct kernel_timex *t)
 }
 
 CLAUSE(anybody_may_read_the_state_of_the_clock,
-       "adjtimex(2): with modes 0 the parameters are returned to anybody: the state from TIME_OK to TIME_ERROR as the result, the time"
+       "adjtimex(2): with modes 0 the parameters are returned to anybody: the state from TIME_OK to TIME_ERROR as the "
+       "result, the time"
        " that CLOCK_REALTIME shows, and a tick within a tenth of its due", .needed_by = USERS)
 {
 	struct kernel_timex *t = guarded(sizeof(*t));
@@ -68,7 +69,8 @@ CLAUSE(an_unsynchronised_clock_says_error,
 }
 
 CLAUSE(the_older_call_tells_the_same,
-       "adjtimex(2): adjtimex and clock_adjtime of CLOCK_REALTIME are one: the same state, status, tick, frequency and TAI offset",
+       "adjtimex(2): adjtimex and clock_adjtime of CLOCK_REALTIME are one: the same state, status, tick, frequency and "
+       "TAI offset",
        .needed_by = USERS)
 {
 	struct kernel_timex t = { .modes = 0 };
@@ -90,7 +92,8 @@ CLAUSE(the_older_call_tells_the_same,
 
 // The values are those that the clock has, so that nothing changes should a kernel take them.
 CLAUSE(changing_any_parameter_needs_the_capability,
-       "adjtimex(2) ERRORS EPERM: modes is neither 0 nor ADJ_OFFSET_SS_READ, and the caller lacks CAP_SYS_TIME", .needed_by = USERS)
+       "adjtimex(2) ERRORS EPERM: modes is neither 0 nor ADJ_OFFSET_SS_READ, and the caller lacks "
+       "CAP_SYS_TIME", .needed_by = USERS)
 {
 	static const unsigned int modes[] = { ADJ_TICK, ADJ_FREQUENCY, ADJ_STATUS, ADJ_MAXERROR, ADJ_ESTERROR, ADJ_TAI, ADJ_TIMECONST };
 	struct kernel_timex now = { .modes = 0 };
@@ -132,8 +135,10 @@ CLAUSE(other_clocks_cannot_be_adjusted,
 }
 
 CLAUSE(values_that_make_no_sense_are_refused,
-       "adjtimex(2) ERRORS EINVAL: a tick more than a tenth off, an offset of ADJ_SETOFFSET with fractions out of range, an"
-       " ADJ_ADJTIME that is not a single shot: nothing is changed", .needs = "cap=sys_time", .exclusive = 1, .needed_by = USERS)
+       "adjtimex(2) ERRORS EINVAL: a tick more than a tenth off, an offset of ADJ_SETOFFSET with fractions out of "
+       "range, an"
+       " ADJ_ADJTIME that is not a single shot: nothing is "
+       "changed", .needs = "cap=sys_time", .exclusive = 1, .needed_by = USERS)
 {
 	struct kernel_timex now = { .modes = 0 }, after = { .modes = 0 }, bad;
 	long tick = 1000000 / sysconf(_SC_CLK_TCK);

@@ -12,7 +12,8 @@
 #define SLACK(ns) ((ns) / 8 + 2 * MS)
 
 CLAUSE(user_and_system_time_both_count,
-       "clock_gettime(2) CLOCK_THREAD_CPUTIME_ID, CLOCK_PROCESS_CPUTIME_ID: CPU time spent in user mode and in the kernel moves both",
+       "clock_gettime(2) CLOCK_THREAD_CPUTIME_ID, CLOCK_PROCESS_CPUTIME_ID: CPU time spent in user mode and in the "
+       "kernel moves both",
        .needed_by = USERS)
 {
 	EXPECT_TRUE(burn_until_it_moves(CLOCK_THREAD_CPUTIME_ID, 1 * MS, burn_user));
@@ -22,7 +23,8 @@ CLAUSE(user_and_system_time_both_count,
 }
 
 CLAUSE(no_cpu_time_passes_while_the_thread_sleeps,
-       "clock_gettime(2) CLOCK_THREAD_CPUTIME_ID: time on the CPU alone: over a sleep the clock moves by no more than what passed beside"
+       "clock_gettime(2) CLOCK_THREAD_CPUTIME_ID: time on the CPU alone: over a sleep the clock moves by no more than "
+       "what passed beside"
        " the sleep", .needed_by = USERS)
 {
 	long long wall = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), all = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -49,7 +51,8 @@ CLAUSE(a_thread_spends_no_more_than_the_time_that_passes,
 }
 
 CLAUSE(the_clock_of_a_process_with_one_thread_is_that_thread_s,
-       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the CPU time of all threads in the process: of the only one, where there is only one",
+       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the CPU time of all threads in the process: of the only one, where "
+       "there is only one",
        .needed_by = USERS)
 {
 	IN_CHILD {
@@ -98,7 +101,8 @@ static bool worker_end(struct worker *w)
 }
 
 CLAUSE(the_process_clock_is_the_sum_of_its_threads,
-       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the CPU time consumed by all threads in the process, those that sleep included",
+       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the CPU time consumed by all threads in the process, those that "
+       "sleep included",
        .needed_by = USERS)
 {
 	struct worker w[2];
@@ -119,7 +123,8 @@ CLAUSE(the_process_clock_is_the_sum_of_its_threads,
 }
 
 CLAUSE(what_ended_threads_have_spent_is_kept,
-       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the process clock does not go back when a thread ends: its time stays counted",
+       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the process clock does not go back when a thread ends: its time "
+       "stays counted",
        .needed_by = USERS)
 {
 	struct worker w;
@@ -139,7 +144,8 @@ CLAUSE(what_ended_threads_have_spent_is_kept,
 }
 
 CLAUSE(a_sleeping_thread_s_clock_stands_still,
-       "clock_getcpuclockid(3), clock_gettime(2): the clock of another thread tells its time alone: it stands while that thread sleeps,"
+       "clock_getcpuclockid(3), clock_gettime(2): the clock of another thread tells its time alone: it stands while "
+       "that thread sleeps,"
        " whatever the others spend", .needed_by = USERS)
 {
 	struct worker w;
@@ -156,7 +162,8 @@ CLAUSE(a_sleeping_thread_s_clock_stands_still,
 }
 
 CLAUSE(a_running_thread_s_clock_is_seen_to_move_by_others,
-       "clock_getcpuclockid(3), clock_gettime(2): the clock of a thread that runs moves for whoever reads it, and never back",
+       "clock_getcpuclockid(3), clock_gettime(2): the clock of a thread that runs moves for whoever reads it, and "
+       "never back",
        .needed_by = USERS)
 {
 	struct worker w = { .burn = 4 * MS };
@@ -202,7 +209,8 @@ CLAUSE(the_caller_s_clocks_have_names_and_ids,
 }
 
 CLAUSE(user_time_is_part_of_user_and_system_time,
-       "kernel/time/posix-cpu-timers.c cpu_clock_sample (7.2): of the clocks by id, kind 0 is user and system time, kind 1 user time"
+       "kernel/time/posix-cpu-timers.c cpu_clock_sample (7.2): of the clocks by id, kind 0 is user and system time, "
+       "kind 1 user time"
        " alone: never more; neither goes back", .needed_by = "go:setThreadCPUProfiler")
 {
 	long long last[2] = { 0 };

@@ -28,7 +28,8 @@ static void end(pid_t child)
 }
 
 CLAUSE(another_process_s_clock_moves_and_ours_does_not_with_it,
-       "clock_getcpuclockid(3), clock_gettime(2): the clock of another process tells what that one has spent; none of it is the"
+       "clock_getcpuclockid(3), clock_gettime(2): the clock of another process tells what that one has spent; none of "
+       "it is the"
        " caller's, neither while it runs nor when it was waited for", .needed_by = USERS)
 {
 	long long last = 0, self, all;
@@ -50,7 +51,8 @@ CLAUSE(another_process_s_clock_moves_and_ours_does_not_with_it,
 }
 
 CLAUSE(a_stopped_process_spends_nothing,
-       "clock_getcpuclockid(3), signal(7) SIGSTOP: the CPU clock of a stopped process stands still, and moves again when it goes on",
+       "clock_getcpuclockid(3), signal(7) SIGSTOP: the CPU clock of a stopped process stands still, and moves again "
+       "when it goes on",
        .needed_by = USERS)
 {
 	long long at;
@@ -83,7 +85,8 @@ static int wait_for_it(void *arg)
 }
 
 CLAUSE(a_process_that_is_gone_has_no_clock,
-       "clock_gettime(2) ERRORS EINVAL: the id is of a process or thread that does not exist; the buffer is not touched",
+       "clock_gettime(2) ERRORS EINVAL: the id is of a process or thread that does not exist; the buffer is not "
+       "touched",
        .needed_by = USERS)
 {
 	timespec64 *t = guarded(sizeof(*t));
@@ -105,7 +108,8 @@ CLAUSE(a_process_that_is_gone_has_no_clock,
 }
 
 CLAUSE(a_thread_s_clock_is_known_in_its_process_alone,
-       "kernel/time/posix-cpu-timers.c pid_for_clock (7.2): the clock of a thread may be read by threads of its process, and by no"
+       "kernel/time/posix-cpu-timers.c pid_for_clock (7.2): the clock of a thread may be read by threads of its "
+       "process, and by no"
        " other process, EINVAL; kind 3 is no clock", .needed_by = USERS)
 {
 	timespec64 *t = guarded(sizeof(*t));
@@ -121,7 +125,8 @@ CLAUSE(a_thread_s_clock_is_known_in_its_process_alone,
 }
 
 CLAUSE(a_thread_that_leads_no_process_has_no_process_clock,
-       "kernel/time/posix-cpu-timers.c pid_for_clock (7.2): the clock of a process is named by the id of the process, not by that of one"
+       "kernel/time/posix-cpu-timers.c pid_for_clock (7.2): the clock of a process is named by the id of the process, "
+       "not by that of one"
        " of its other threads", .needed_by = USERS)
 {
 	timespec64 t;
@@ -160,7 +165,8 @@ AFTER_EXEC(compare_with_before)
 }
 
 CLAUSE(exec_keeps_what_was_spent,
-       "execve(2), clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the process goes on, and so do its CPU clocks", .needed_by = USERS)
+       "execve(2), clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID: the process goes on, and so do its CPU "
+       "clocks", .needed_by = USERS)
 {
 	IN_CHILD {
 		char all[32], thread[32];

@@ -19,7 +19,8 @@ static long long resolution(int clock)
 }
 
 CLAUSE(fine_clocks_have_one_resolution,
-       "clock_getres(2), kernel/time/hrtimer.c hrtimer_resolution (7.2): 1 ns with high-resolution timers, a tick without them; the"
+       "clock_getres(2), kernel/time/hrtimer.c hrtimer_resolution (7.2): 1 ns with high-resolution timers, a tick "
+       "without them; the"
        " same for each fine clock", .needed_by = USERS)
 {
 	EXPECT_GE(resolution(CLOCK_MONOTONIC), 1);
@@ -30,7 +31,8 @@ CLAUSE(fine_clocks_have_one_resolution,
 }
 
 CLAUSE(high_resolution_timers_give_a_nanosecond,
-       "Documentation/timers/hrtimers.rst, clock_getres(2): with CONFIG_HIGH_RES_TIMERS in use the resolution of CLOCK_MONOTONIC"
+       "Documentation/timers/hrtimers.rst, clock_getres(2): with CONFIG_HIGH_RES_TIMERS in use the resolution of "
+       "CLOCK_MONOTONIC"
        " and CLOCK_REALTIME is 1 ns", .config = "HIGH_RES_TIMERS", .needs = "file=/proc/timer_list", .needed_by = USERS)
 {
 	char *list = calloc(1, 1 << 16);
@@ -44,7 +46,8 @@ CLAUSE(high_resolution_timers_give_a_nanosecond,
 }
 
 CLAUSE(coarse_clocks_have_the_resolution_of_a_tick,
-       "clock_getres(2), kernel/time/posix-timers.c posix_get_coarse_res (7.2): that of both coarse clocks is the tick, from 1 to 50 ms",
+       "clock_getres(2), kernel/time/posix-timers.c posix_get_coarse_res (7.2): that of both coarse clocks is the "
+       "tick, from 1 to 50 ms",
        .needed_by = USERS)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(coarse); i++) {
@@ -55,7 +58,8 @@ CLAUSE(coarse_clocks_have_the_resolution_of_a_tick,
 }
 
 CLAUSE(cpu_clocks_count_nanoseconds_or_ticks,
-       "kernel/time/posix-cpu-timers.c posix_cpu_clock_getres (7.2): clocks of scheduled time have 1 ns, those of user and system time"
+       "kernel/time/posix-cpu-timers.c posix_cpu_clock_getres (7.2): clocks of scheduled time have 1 ns, those of user "
+       "and system time"
        " a tick, rounded up", .needed_by = USERS)
 {
 	long long tick = resolution(CLOCK_MONOTONIC_COARSE);
@@ -89,7 +93,8 @@ CLAUSE(a_resolution_is_stored_only_where_it_is_asked_for,
 }
 
 CLAUSE(ids_of_no_clock_and_bad_buffers_are_refused,
-       "clock_getres(2) ERRORS: EINVAL for an id that names no clock, before the buffer is looked at; EFAULT for a buffer that cannot"
+       "clock_getres(2) ERRORS: EINVAL for an id that names no clock, before the buffer is looked at; EFAULT for a "
+       "buffer that cannot"
        " be written", .needed_by = USERS)
 {
 	static const int bad[] = { 10, 12, 15, 24, 63, 64, 0x10000, process_cpu_clock(0x1ffffff, CPU_SCHED),

@@ -17,7 +17,8 @@ static const int clocks[] = {
 };
 
 CLAUSE(every_clock_is_there_and_tells_a_time,
-       "clock_gettime(2) DESCRIPTION: the nine clocks that need no hardware of their own exist on every kernel; nanoseconds are 0 to"
+       "clock_gettime(2) DESCRIPTION: the nine clocks that need no hardware of their own exist on every kernel; "
+       "nanoseconds are 0 to"
        " 999999999, and one structure is written [CLK-1] [CLK-2]", .needed_by = USERS)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(clocks); i++) {
@@ -34,7 +35,8 @@ CLAUSE(every_clock_is_there_and_tells_a_time,
 }
 
 CLAUSE(ids_of_no_clock_are_refused,
-       "clock_gettime(2) ERRORS EINVAL: an id that names no clock, no process and no clock device; the buffer is not touched",
+       "clock_gettime(2) ERRORS EINVAL: an id that names no clock, no process and no clock device; the buffer is not "
+       "touched",
        .needed_by = USERS)
 {
 	static const int bad[] = { 10, 12, 13, 14, 15, 24, 31, 32, 33, 63, 64, 65, 1000, 0x10000, 0x10001, INT_MAX };
@@ -51,7 +53,8 @@ CLAUSE(ids_of_no_clock_are_refused,
 }
 
 CLAUSE(a_file_that_is_no_clock_names_no_clock,
-       "clock_gettime(2) Dynamic clocks: a file descriptor names a clock only if it is one of a clock device: EINVAL for any other"
+       "clock_gettime(2) Dynamic clocks: a file descriptor names a clock only if it is one of a clock device: EINVAL "
+       "for any other"
        " file and for none", .needed_by = "glibc:clock_gettime")
 {
 	int pipes[2];
@@ -67,7 +70,8 @@ CLAUSE(a_file_that_is_no_clock_names_no_clock,
 }
 
 CLAUSE(a_buffer_that_cannot_be_written_is_efault,
-       "clock_gettime(2) ERRORS EFAULT: tp points outside the accessible address space, for each clock", .needed_by = USERS)
+       "clock_gettime(2) ERRORS EFAULT: tp points outside the accessible address space, for each "
+       "clock", .needed_by = USERS)
 {
 	char *read_only = mmap(NULL, page_size(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *edge = guarded(8);
@@ -83,7 +87,8 @@ CLAUSE(a_buffer_that_cannot_be_written_is_efault,
 }
 
 CLAUSE(consecutive_readings_never_go_back,
-       "clock_gettime(2) CLOCK_MONOTONIC: consecutive calls do not give a time that goes backwards: of no clock that nobody sets"
+       "clock_gettime(2) CLOCK_MONOTONIC: consecutive calls do not give a time that goes backwards: of no clock that "
+       "nobody sets"
        " [CLK-1]", .needed_by = USERS)
 {
 	static const int steady[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_PROCESS_CPUTIME_ID,
@@ -101,7 +106,8 @@ CLAUSE(consecutive_readings_never_go_back,
 }
 
 CLAUSE(time_since_boot_is_never_behind_monotonic_time,
-       "clock_gettime(2) CLOCK_BOOTTIME: CLOCK_MONOTONIC and the time the system was suspended", .needed_by = "rust:Instant")
+       "clock_gettime(2) CLOCK_BOOTTIME: CLOCK_MONOTONIC and the time the system was "
+       "suspended", .needed_by = "rust:Instant")
 {
 	for (int turn = 0; turn < 300; turn++) {
 		long long monotonic = clock_ns(CLOCK_MONOTONIC);
@@ -123,7 +129,8 @@ static bool coarse_is_behind(int coarse, int fine, long long until)
 }
 
 CLAUSE(a_coarse_clock_is_never_ahead_of_its_fine_one,
-       "clock_gettime(2) CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE: the time of the last tick, so never later than the fine clock"
+       "clock_gettime(2) CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE: the time of the last tick, so never later than "
+       "the fine clock"
        " read after it; and it reaches what the fine one showed", .needed_by = "jvm:os_javaTimeMillis")
 {
 	long long monotonic = clock_ns(CLOCK_MONOTONIC), real = clock_ns(CLOCK_REALTIME);
@@ -136,7 +143,8 @@ CLAUSE(a_coarse_clock_is_never_ahead_of_its_fine_one,
 
 // The raw clock is not steered by NTP, which slows the others by up to a twelfth.
 CLAUSE(clocks_of_elapsed_time_pass_while_the_caller_sleeps,
-       "clock_gettime(2): CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME and CLOCK_MONOTONIC_RAW count time that passes, whether the"
+       "clock_gettime(2): CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME and CLOCK_MONOTONIC_RAW count time that "
+       "passes, whether the"
        " process runs or not", .needed_by = USERS)
 {
 	long long raw = clock_ns(CLOCK_MONOTONIC_RAW), boot = clock_ns(CLOCK_BOOTTIME), monotonic = clock_ns(CLOCK_MONOTONIC);
@@ -161,7 +169,8 @@ static bool tai_is_ahead_by(long long offset)
 }
 
 CLAUSE(international_atomic_time_is_ahead_by_the_offset_of_adjtimex,
-       "clock_gettime(2) CLOCK_TAI, adjtimex(2) tai: wall-clock time that counts leap seconds: CLOCK_REALTIME and the TAI offset",
+       "clock_gettime(2) CLOCK_TAI, adjtimex(2) tai: wall-clock time that counts leap seconds: CLOCK_REALTIME and the "
+       "TAI offset",
        .needed_by = "glibc:clock_gettime")
 {
 	struct kernel_timex t = { .modes = 0 };
@@ -171,7 +180,8 @@ CLAUSE(international_atomic_time_is_ahead_by_the_offset_of_adjtimex,
 }
 
 CLAUSE(only_the_low_32_bits_of_an_id_count,
-       "uapi/asm-generic/posix_types.h __kernel_clockid_t: the id is an int: whatever stands above it in the register is not looked"
+       "uapi/asm-generic/posix_types.h __kernel_clockid_t: the id is an int: whatever stands above it in the register "
+       "is not looked"
        " at", .needs = "64bit", .needed_by = "go:nanotime1")
 {
 	timespec64 t = { -1, -1 };
@@ -184,7 +194,8 @@ CLAUSE(only_the_low_32_bits_of_an_id_count,
 
 // A kernel with a real-time clock device has them, another one refuses them; either of all alike.
 CLAUSE(alarm_clocks_are_their_clocks_or_are_not_there,
-       "clock_gettime(2) CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM: like CLOCK_REALTIME and CLOCK_BOOTTIME; EINVAL where there is"
+       "clock_gettime(2) CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM: like CLOCK_REALTIME and CLOCK_BOOTTIME; EINVAL "
+       "where there is"
        " no device to wake the system", .needed_by = "glibc:clock_gettime")
 {
 	long long before = clock_ns(CLOCK_BOOTTIME), real = clock_ns(CLOCK_REALTIME);

@@ -32,7 +32,8 @@ CLAUSE(the_time_of_day_is_the_realtime_clock_in_microseconds,
 }
 
 CLAUSE(either_argument_of_gettimeofday_may_be_missing,
-       "gettimeofday(2): what is NULL is not returned; EFAULT for either one that cannot be written", .needed_by = "glibc:gettimeofday")
+       "gettimeofday(2): what is NULL is not returned; EFAULT for either one that cannot be "
+       "written", .needed_by = "glibc:gettimeofday")
 {
 	struct time_zone *zone = guarded(sizeof(*zone));
 	struct old_timeval *tv = guarded(sizeof(*tv));
@@ -59,7 +60,8 @@ static bool is_time(long *told)
 #endif
 
 CLAUSE(time_is_the_realtime_clock_in_seconds,
-       "time(2): the seconds since the Epoch as result, and where tloc points unless it is NULL; EFAULT where that cannot be written",
+       "time(2): the seconds since the Epoch as result, and where tloc points unless it is NULL; EFAULT where that "
+       "cannot be written",
        .needed_by = "glibc:time")
 {
 #ifdef __NR_time
@@ -98,8 +100,10 @@ static bool is_between(int clock, long long *before, long long *now, long long *
 #endif
 
 CLAUSE(clocks_with_short_seconds_are_the_same_clocks,
-       "clock_gettime(2), include/linux/time32.h (5.10): the calls of a 32-bit ABI with 32-bit and with 64-bit seconds read the same"
-       " clocks, know the same ids and write structures of their own size", .needed_by = "musl:clock_gettime glibc:clock_gettime64")
+       "clock_gettime(2), include/linux/time32.h (5.10): the calls of a 32-bit ABI with 32-bit and with 64-bit seconds "
+       "read the same"
+       " clocks, know the same ids and write structures of their own "
+       "size", .needed_by = "musl:clock_gettime glibc:clock_gettime64")
 {
 	TIME32_OR_ABSENT();
 #ifdef __NR_clock_gettime64
@@ -124,7 +128,8 @@ CLAUSE(clocks_with_short_seconds_are_the_same_clocks,
 }
 
 CLAUSE(resolutions_with_short_seconds_are_the_same,
-       "clock_getres(2), include/linux/time32.h (5.10): the same resolution and the same errors by either call of a 32-bit ABI",
+       "clock_getres(2), include/linux/time32.h (5.10): the same resolution and the same errors by either call of a "
+       "32-bit ABI",
        .needed_by = "glibc:clock_getres64")
 {
 	TIME32_OR_ABSENT();
@@ -144,7 +149,8 @@ CLAUSE(resolutions_with_short_seconds_are_the_same,
 }
 
 CLAUSE(the_padding_of_nanoseconds_is_not_looked_at,
-       "kernel/time/time.c get_timespec64 (5.10): a 32-bit ABI has 32 bits of nanoseconds: what stands beside them in the structure with"
+       "kernel/time/time.c get_timespec64 (5.10): a 32-bit ABI has 32 bits of nanoseconds: what stands beside them in "
+       "the structure with"
        " 64-bit seconds is ignored: such a time is not EINVAL", .needs = "32bit", .needed_by = "musl:clock_nanosleep")
 {
 	timespec64 t = { 0, 1000 };
@@ -159,7 +165,8 @@ CLAUSE(the_padding_of_nanoseconds_is_not_looked_at,
 }
 
 CLAUSE(all_64_bits_of_the_seconds_count,
-       "clock_nanosleep(2), Documentation/process/adding-syscalls.rst (5.10): seconds have 64 bits on every ABI: a time behind 2038 is"
+       "clock_nanosleep(2), Documentation/process/adding-syscalls.rst (5.10): seconds have 64 bits on every ABI: a "
+       "time behind 2038 is"
        " not one before 1970, and a time of more than 32 bits of seconds is not one long ago [MUS-4]",
        .needed_by = "glibc:clock_nanosleep musl:clock_nanosleep")
 {

@@ -20,7 +20,8 @@ struct old_timeval { long sec, usec; };
 struct time_zone { int minutes_west, dst; };
 
 CLAUSE(no_other_clock_than_realtime_may_be_set,
-       "clock_settime(2) ERRORS EINVAL: the clock is not settable, whoever asks; the clocks of CPU time say EPERM", .needed_by = USERS)
+       "clock_settime(2) ERRORS EINVAL: the clock is not settable, whoever asks; the clocks of CPU time say "
+       "EPERM", .needed_by = USERS)
 {
 	timespec64 t = timespec_of(clock_ns(CLOCK_MONOTONIC));
 
@@ -34,7 +35,8 @@ CLAUSE(no_other_clock_than_realtime_may_be_set,
 }
 
 CLAUSE(times_that_make_no_sense_are_refused,
-       "clock_settime(2) ERRORS: EINVAL for nanoseconds outside 0 to 999999999 or negative seconds, before any permission is looked"
+       "clock_settime(2) ERRORS: EINVAL for nanoseconds outside 0 to 999999999 or negative seconds, before any "
+       "permission is looked"
        " at; EFAULT", .needed_by = USERS)
 {
 	static const timespec64 bad[] = { { 1, SECOND }, { 1, -1 }, { -1, 0 }, { -1, 5 } };
@@ -48,7 +50,8 @@ CLAUSE(times_that_make_no_sense_are_refused,
 
 // To what the clock shows at that moment: a kernel that lets it happen is caught, and its clock is hardly moved.
 CLAUSE(nobody_without_the_capability_sets_the_clock,
-       "clock_settime(2), settimeofday(2) ERRORS EPERM: without CAP_SYS_TIME no valid time is taken, not even the one that it is",
+       "clock_settime(2), settimeofday(2) ERRORS EPERM: without CAP_SYS_TIME no valid time is taken, not even the one "
+       "that it is",
        .needed_by = USERS)
 {
 	if (geteuid() == 0 && !can_become(NOBODY, NOBODY))
@@ -69,7 +72,8 @@ CLAUSE(nobody_without_the_capability_sets_the_clock,
 }
 
 CLAUSE(a_time_of_day_that_makes_no_sense_is_refused,
-       "settimeofday(2) ERRORS: EINVAL for microseconds outside 0 to 999999 or a time zone more than 15 hours from Greenwich; EFAULT",
+       "settimeofday(2) ERRORS: EINVAL for microseconds outside 0 to 999999 or a time zone more than 15 hours from "
+       "Greenwich; EFAULT",
        .needed_by = "glibc:settimeofday")
 {
 	static const struct old_timeval bad[] = { { 1, 1000000 }, { 1, -1 }, { 1, 0x7fffffff } };
@@ -95,7 +99,8 @@ CLAUSE(a_time_zone_beyond_fifteen_hours_is_refused,
 }
 
 CLAUSE(the_clock_cannot_be_set_to_a_time_before_boot,
-       "clock_settime(2) ERRORS EINVAL (since Linux 4.3): an attempt to set CLOCK_REALTIME to less than CLOCK_MONOTONIC",
+       "clock_settime(2) ERRORS EINVAL (since Linux 4.3): an attempt to set CLOCK_REALTIME to less than "
+       "CLOCK_MONOTONIC",
        .needs = "own_machine cap=sys_time", .exclusive = 1, .needed_by = USERS)
 {
 	long long real = clock_ns(CLOCK_REALTIME), monotonic = clock_ns(CLOCK_MONOTONIC);
@@ -115,7 +120,8 @@ CLAUSE(the_clock_cannot_be_set_to_a_time_before_boot,
 #define STEP (50 * MS)
 
 CLAUSE(setting_realtime_moves_no_other_clock,
-       "clock_settime(2), timerfd_create(2) TFD_TIMER_CANCEL_ON_SET: a step of CLOCK_REALTIME is seen at once by its readers and by"
+       "clock_settime(2), timerfd_create(2) TFD_TIMER_CANCEL_ON_SET: a step of CLOCK_REALTIME is seen at once by its "
+       "readers and by"
        " timers that asked to be told, and CLOCK_MONOTONIC and CLOCK_BOOTTIME do not move",
        .needs = "own_machine cap=sys_time", .exclusive = 1, .needed_by = "go:walltime glibc:clock_settime")
 {

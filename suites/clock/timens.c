@@ -66,7 +66,8 @@ static struct shift shift_number(int i)
 } while (0)
 
 CLAUSE(monotonic_clocks_are_shifted_for_children,
-       "time_namespaces(7): CLOCK_MONOTONIC with its coarse and raw kin, and CLOCK_BOOTTIME, are those of the namespace: the system's"
+       "time_namespaces(7): CLOCK_MONOTONIC with its coarse and raw kin, and CLOCK_BOOTTIME, are those of the "
+       "namespace: the system's"
        " and the offset", TIMENS, .needed_by = USERS)
 {
 	static const int kin[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE };
@@ -90,7 +91,8 @@ CLAUSE(monotonic_clocks_are_shifted_for_children,
 }
 
 CLAUSE(the_vdso_shows_the_shifted_clocks,
-       "time_namespaces(7), lib/vdso/gettimeofday.c do_hres_timens (5.10): the vDSO of a process in a time namespace reads the same"
+       "time_namespaces(7), lib/vdso/gettimeofday.c do_hres_timens (5.10): the vDSO of a process in a time namespace "
+       "reads the same"
        " shifted clocks as the system calls [VDS-14]", TIMENS, .needed_by = USERS)
 {
 	static const int kin[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE };
@@ -115,7 +117,8 @@ CLAUSE(the_vdso_shows_the_shifted_clocks,
 }
 
 CLAUSE(realtime_knows_no_namespace,
-       "time_namespaces(7): CLOCK_REALTIME is not virtualized, and so CLOCK_TAI and the coarse one are not, by system call or vDSO",
+       "time_namespaces(7): CLOCK_REALTIME is not virtualized, and so CLOCK_TAI and the coarse one are not, by system "
+       "call or vDSO",
        TIMENS, .needed_by = USERS)
 {
 	static const int common[] = { CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI };
@@ -134,7 +137,8 @@ CLAUSE(realtime_knows_no_namespace,
 }
 
 CLAUSE(who_unshares_stays_where_it_is,
-       "unshare(2) CLONE_NEWTIME, time_namespaces(7): the caller goes on in its namespace: the new one is for its children",
+       "unshare(2) CLONE_NEWTIME, time_namespaces(7): the caller goes on in its namespace: the new one is for its "
+       "children",
        TIMENS, .needed_by = USERS)
 {
 	long long before = clock_ns(CLOCK_MONOTONIC), boot = clock_ns(CLOCK_BOOTTIME);
@@ -162,7 +166,8 @@ CLAUSE(who_unshares_stays_where_it_is,
 }
 
 CLAUSE(uptime_is_the_time_since_boot_of_the_namespace,
-       "time_namespaces(7), proc(5) /proc/uptime, sysinfo(2) uptime: shifted as CLOCK_BOOTTIME is", TIMENS, .needed_by = USERS)
+       "time_namespaces(7), proc(5) /proc/uptime, sysinfo(2) uptime: shifted as CLOCK_BOOTTIME "
+       "is", TIMENS, .needed_by = USERS)
 {
 	SHIFT_OR_SKIP(0, 11 * DAY, 0);
 	IN_CHILD {
@@ -183,7 +188,8 @@ CLAUSE(uptime_is_the_time_since_boot_of_the_namespace,
 
 // A deadline that is not shifted back is days away, or days ago.
 CLAUSE(absolute_sleeps_are_until_the_namespace_s_time,
-       "time_namespaces(7), clock_nanosleep(2) TIMER_ABSTIME: an absolute time is one of the caller's clocks: not before, and not days"
+       "time_namespaces(7), clock_nanosleep(2) TIMER_ABSTIME: an absolute time is one of the caller's clocks: not "
+       "before, and not days"
        " later", TIMENS, .needed_by = USERS)
 {
 	static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_BOOTTIME };
@@ -205,7 +211,8 @@ CLAUSE(absolute_sleeps_are_until_the_namespace_s_time,
 }
 
 CLAUSE(absolute_timers_expire_at_the_namespace_s_time,
-       "time_namespaces(7), timer_settime(2), timerfd_settime(2): an absolute expiration is one of the caller's clock, and what is left"
+       "time_namespaces(7), timer_settime(2), timerfd_settime(2): an absolute expiration is one of the caller's clock, "
+       "and what is left"
        " is told by it", TIMENS, .needed_by = USERS)
 {
 	static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_BOOTTIME };
@@ -243,7 +250,8 @@ CLAUSE(absolute_timers_expire_at_the_namespace_s_time,
 }
 
 CLAUSE(resolutions_and_cpu_clocks_know_no_namespace,
-       "time_namespaces(7): clock_getres(2) and the clocks of CPU time are the same in each time namespace", TIMENS, .needed_by = USERS)
+       "time_namespaces(7): clock_getres(2) and the clocks of CPU time are the same in each time "
+       "namespace", TIMENS, .needed_by = USERS)
 {
 	timespec64 here[12], there[12];
 
@@ -264,7 +272,8 @@ CLAUSE(resolutions_and_cpu_clocks_know_no_namespace,
 }
 
 CLAUSE(clone3_makes_a_child_in_a_namespace_of_its_own,
-       "clone(2) CLONE_NEWTIME (5.6): clone3(2) alone takes it, for the bit is one of the exit signal's in clone(2): the child is in a"
+       "clone(2) CLONE_NEWTIME (5.6): clone3(2) alone takes it, for the bit is one of the exit signal's in clone(2): "
+       "the child is in a"
        " new namespace, whose offsets are the parent's [incident 54]",
        TIMENS, .needed_by = "runc:cloneFlags criu:time_ns")
 {

@@ -9,7 +9,8 @@
 #define USERS "criu:time_ns runc:timeOffsets"
 
 CLAUSE(the_file_shows_what_was_written,
-       "time_namespaces(7) /proc/pid/timens_offsets: one line for each clock: name or id, seconds, nanoseconds; new ones begin with"
+       "time_namespaces(7) /proc/pid/timens_offsets: one line for each clock: name or id, seconds, nanoseconds; new "
+       "ones begin with"
        " the offsets of the caller's namespace", TIMENS, .needed_by = USERS)
 {
 	long long sec[2] = { -1, -1 };
@@ -33,7 +34,8 @@ CLAUSE(the_file_shows_what_was_written,
 }
 
 CLAUSE(clocks_are_named_by_name_or_number,
-       "time_namespaces(7): the clock is monotonic or boottime, or its id 1 or 7; one write may hold several lines, the last for a clock"
+       "time_namespaces(7): the clock is monotonic or boottime, or its id 1 or 7; one write may hold several lines, "
+       "the last for a clock"
        " counts, and one without an end of line too", TIMENS, .needed_by = USERS)
 {
 	char text[256];
@@ -53,7 +55,8 @@ CLAUSE(clocks_are_named_by_name_or_number,
 }
 
 CLAUSE(lines_that_make_no_sense_change_nothing,
-       "time_namespaces(7) ERRORS: EINVAL for an unknown clock, missing words and nanoseconds outside 0 to 999999999: nothing"
+       "time_namespaces(7) ERRORS: EINVAL for an unknown clock, missing words and nanoseconds outside 0 to 999999999: "
+       "nothing"
        " of that write is taken", TIMENS, .needed_by = USERS)
 {
 	static const char *const bad[] = {
@@ -95,7 +98,8 @@ CLAUSE(offsets_that_lead_out_of_time_are_refused,
 }
 
 CLAUSE(offsets_are_fixed_once_a_process_is_in_the_namespace,
-       "time_namespaces(7) ERRORS EACCES: the offsets can be written until the first process is created in the namespace, or enters it",
+       "time_namespaces(7) ERRORS EACCES: the offsets can be written until the first process is created in the "
+       "namespace, or enters it",
        TIMENS, .needed_by = USERS)
 {
 	char text[256];
@@ -110,7 +114,8 @@ CLAUSE(offsets_are_fixed_once_a_process_is_in_the_namespace,
 }
 
 CLAUSE(making_one_needs_a_privilege,
-       "time_namespaces(7), unshare(2) ERRORS EPERM: CAP_SYS_ADMIN is needed for CLONE_NEWTIME", TIMENS, .needed_by = USERS)
+       "time_namespaces(7), unshare(2) ERRORS EPERM: CAP_SYS_ADMIN is needed for "
+       "CLONE_NEWTIME", TIMENS, .needed_by = USERS)
 {
 	if (!can_become(NOBODY, NOBODY))
 		SKIP(return, "there is no unprivileged user here");
@@ -128,7 +133,8 @@ static int wait_for_stop(void *stop)
 }
 
 CLAUSE(setns_moves_a_process_with_one_thread,
-       "setns(2), time_namespaces(7): the caller enters the namespace itself, its clocks and its vDSO with it; EUSERS for a process of"
+       "setns(2), time_namespaces(7): the caller enters the namespace itself, its clocks and its vDSO with it; EUSERS "
+       "for a process of"
        " several threads", TIMENS, .needed_by = "criu:time_ns runc:nsexec")
 {
 	volatile int stop = 0;

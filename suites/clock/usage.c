@@ -42,7 +42,8 @@ static long long user_us_of(int who)
 }
 
 CLAUSE(times_counts_ticks_that_never_go_back,
-       "times(2): the result is a number of clock ticks since some point in the past, and with NULL nothing is stored; both never go"
+       "times(2): the result is a number of clock ticks since some point in the past, and with NULL nothing is stored; "
+       "both never go"
        " back", .needed_by = USERS)
 {
 	struct ticks last = { 0 }, now;
@@ -63,7 +64,8 @@ CLAUSE(times_counts_ticks_that_never_go_back,
 }
 
 CLAUSE(times_and_getrusage_tell_the_same_use,
-       "times(2), getrusage(2) RUSAGE_SELF: user and system time of all threads of the process: by either call between two readings of"
+       "times(2), getrusage(2) RUSAGE_SELF: user and system time of all threads of the process: by either call between "
+       "two readings of"
        " the other, cut to ticks", .needed_by = USERS)
 {
 	long us_per_tick = 1000000 / sysconf(_SC_CLK_TCK);
@@ -85,7 +87,8 @@ CLAUSE(times_and_getrusage_tell_the_same_use,
 }
 
 CLAUSE(use_grows_as_cpu_time_is_spent,
-       "getrusage(2) RUSAGE_SELF, RUSAGE_THREAD: user time grows as the program computes, system time as the kernel works for it; neither"
+       "getrusage(2) RUSAGE_SELF, RUSAGE_THREAD: user time grows as the program computes, system time as the kernel "
+       "works for it; neither"
        " goes back, and the thread's is never more than the process's", .needed_by = USERS)
 {
 	struct usage last, now;
@@ -125,7 +128,8 @@ static int spend(void *arg)
 }
 
 CLAUSE(use_of_threads_that_ended_is_the_process_s,
-       "getrusage(2) RUSAGE_SELF, RUSAGE_THREAD: the sum of what all threads used, those that have ended too; another thread's is"
+       "getrusage(2) RUSAGE_SELF, RUSAGE_THREAD: the sum of what all threads used, those that have ended too; another "
+       "thread's is"
        " not in the caller's own", .needed_by = USERS)
 {
 	struct spender s = { 0 };
@@ -141,7 +145,8 @@ CLAUSE(use_of_threads_that_ended_is_the_process_s,
 }
 
 CLAUSE(use_of_a_child_counts_once_it_was_waited_for,
-       "getrusage(2) RUSAGE_CHILDREN, times(2) tms_cutime: of children that have terminated and been waited for, and of none before;"
+       "getrusage(2) RUSAGE_CHILDREN, times(2) tms_cutime: of children that have terminated and been waited for, and "
+       "of none before;"
        " wait4(2) tells the same of one child", .needed_by = "cpython:os_times go:ProcessState")
 {
 	struct usage child_usage;
@@ -165,7 +170,8 @@ CLAUSE(use_of_a_child_counts_once_it_was_waited_for,
 }
 
 CLAUSE(proc_stat_tells_the_same_use_as_times,
-       "proc(5) /proc/pid/stat utime, stime, cutime, cstime: what times(2) tells, in the same ticks", .needs = "file=/proc/self/stat",
+       "proc(5) /proc/pid/stat utime, stime, cutime, cstime: what times(2) tells, in the same "
+       "ticks", .needs = "file=/proc/self/stat",
        .needed_by = "jvm:os_getThreadCpuTime cpython:os_times")
 {
 	IN_CHILD {
@@ -197,7 +203,8 @@ CLAUSE(proc_stat_tells_the_same_use_as_times,
 }
 
 CLAUSE(nobody_else_s_use_can_be_asked_for,
-       "getrusage(2) ERRORS: EINVAL for a who that is none of RUSAGE_SELF, RUSAGE_CHILDREN and RUSAGE_THREAD; EFAULT; fields that"
+       "getrusage(2) ERRORS: EINVAL for a who that is none of RUSAGE_SELF, RUSAGE_CHILDREN and RUSAGE_THREAD; EFAULT; "
+       "fields that"
        " Linux does not maintain are 0", .needed_by = USERS)
 {
 	static const int bad[] = { 2, -3, 100 };

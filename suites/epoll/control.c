@@ -23,7 +23,8 @@ CLAUSE(create_takes_one_flag,
 }
 
 CLAUSE(registration_happens_once_and_ends_once,
-       "epoll_ctl(2) ERRORS: EEXIST for a descriptor that is registered, ENOENT to modify or delete one that is not [EPL-6]",
+       "epoll_ctl(2) ERRORS: EEXIST for a descriptor that is registered, ENOENT to modify or delete one that is not "
+       "[EPL-6]",
        .needed_by = EPOLL_USERS)
 {
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 0, EFD_NONBLOCK);
@@ -40,8 +41,10 @@ CLAUSE(registration_happens_once_and_ends_once,
 }
 
 CLAUSE(what_cannot_be_polled_is_refused,
-       "epoll_ctl(2) ERRORS: EPERM for a regular file or directory, EBADF for what is not open, EINVAL for the instance itself, "
-       "an unknown operation or a descriptor that is no epoll, EFAULT for a bad event [EPL-6]", .needed_by = EPOLL_USERS)
+       "epoll_ctl(2) ERRORS: EPERM for a regular file or directory, EBADF for what is not open, EINVAL for the "
+       "instance itself, "
+       "an unknown operation or a descriptor that is no epoll, EFAULT for a bad event "
+       "[EPL-6]", .needed_by = EPOLL_USERS)
 {
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 0, EFD_NONBLOCK);
 	int file = open("/proc/self/exe", O_RDONLY), folder = open("/", O_RDONLY);
@@ -58,7 +61,8 @@ CLAUSE(what_cannot_be_polled_is_refused,
 }
 
 CLAUSE(exclusive_wakeups_are_for_adding_alone,
-       "epoll_ctl(2) EPOLLEXCLUSIVE: may be used with EPOLL_CTL_ADD and EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLWAKEUP and "
+       "epoll_ctl(2) EPOLLEXCLUSIVE: may be used with EPOLL_CTL_ADD and EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, "
+       "EPOLLWAKEUP and "
        "EPOLLET; otherwise EINVAL", .needed_by = EPOLL_USERS)
 {
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 0, EFD_NONBLOCK), inner = new_epoll();
@@ -71,7 +75,8 @@ CLAUSE(exclusive_wakeups_are_for_adding_alone,
 }
 
 CLAUSE(data_comes_back_bit_for_bit,
-       "epoll_ctl(2): the kernel saves the 64 bits of epoll_data and returns them with each event [EPL-7]", .needed_by = EPOLL_USERS)
+       "epoll_ctl(2): the kernel saves the 64 bits of epoll_data and returns them with each event "
+       "[EPL-7]", .needed_by = EPOLL_USERS)
 {
 	static const uint64_t data[] = { 0, ~0ULL, 0x8000000000000001ULL, 0x0123456789abcdefULL };
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 1, EFD_NONBLOCK);
@@ -88,7 +93,8 @@ CLAUSE(data_comes_back_bit_for_bit,
 }
 
 CLAUSE(a_descriptor_is_forgotten_when_its_last_copy_closes,
-       "epoll(7) Questions: closing a descriptor removes it from all interest lists once every copy that refers to the same open "
+       "epoll(7) Questions: closing a descriptor removes it from all interest lists once every copy that refers to the "
+       "same open "
        "file is closed [EPL-6]", .needed_by = EPOLL_USERS)
 {
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 1, EFD_NONBLOCK), copy = raw_syscall(__NR_dup, fd);
@@ -102,7 +108,8 @@ CLAUSE(a_descriptor_is_forgotten_when_its_last_copy_closes,
 }
 
 CLAUSE(two_copies_of_one_descriptor_are_two_registrations,
-       "epoll(7) Questions: the key is the combination of the descriptor number and the open file", .needed_by = EPOLL_USERS)
+       "epoll(7) Questions: the key is the combination of the descriptor number and the open "
+       "file", .needed_by = EPOLL_USERS)
 {
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 1, EFD_NONBLOCK), copy = raw_syscall(__NR_dup, fd);
 	struct epoll_event e[4];
@@ -114,7 +121,8 @@ CLAUSE(two_copies_of_one_descriptor_are_two_registrations,
 }
 
 CLAUSE(instances_may_watch_each_other_but_not_in_a_circle,
-       "epoll_ctl(2) ERRORS ELOOP: adding the instance would make a circular loop of monitoring; an instance is readable when it has "
+       "epoll_ctl(2) ERRORS ELOOP: adding the instance would make a circular loop of monitoring; an instance is "
+       "readable when it has "
        "events", .needed_by = EPOLL_USERS)
 {
 	long outer = new_epoll(), inner = new_epoll(), fd = raw_syscall(__NR_eventfd2, 0, EFD_NONBLOCK);

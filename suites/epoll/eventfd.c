@@ -34,7 +34,8 @@ static long events_of(int fd)
 }
 
 CLAUSE(a_read_takes_the_sum_of_the_writes_and_resets_it,
-       "eventfd(2): write adds to the counter, read returns it as 8 bytes in host byte order and resets it to zero [EPL-8]",
+       "eventfd(2): write adds to the counter, read returns it as 8 bytes in host byte order and resets it to zero "
+       "[EPL-8]",
        .needed_by = USERS)
 {
 	uint64_t *value = guarded(sizeof(*value));
@@ -84,7 +85,8 @@ CLAUSE(flags_are_those_asked_for_and_no_others_exist,
 }
 
 CLAUSE(the_counter_stops_one_short_of_its_width,
-       "eventfd(2): the maximum value is 2^64-2; a write that would exceed it fails with EAGAIN if nonblocking, and the value "
+       "eventfd(2): the maximum value is 2^64-2; a write that would exceed it fails with EAGAIN if nonblocking, and "
+       "the value "
        "2^64-1 or fewer than 8 bytes with EINVAL [EPL-8]", .needed_by = USERS)
 {
 	uint64_t value = 7;
@@ -105,7 +107,8 @@ CLAUSE(the_counter_stops_one_short_of_its_width,
 }
 
 CLAUSE(readiness_follows_the_counter,
-       "eventfd(2): POLLIN while the counter is greater than 0, POLLOUT while 1 can be written without blocking [EPL-8]",
+       "eventfd(2): POLLIN while the counter is greater than 0, POLLOUT while 1 can be written without blocking "
+       "[EPL-8]",
        .needed_by = USERS)
 {
 	uint64_t value;

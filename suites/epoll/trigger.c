@@ -51,7 +51,8 @@ static long get(int fd)
 }
 
 CLAUSE_F(channel, level_triggering_repeats_until_drained,
-	 "epoll(7) Level-triggered: the event is reported by each wait for as long as the condition lasts", .needed_by = EPOLL_USERS)
+	 "epoll(7) Level-triggered: the event is reported by each wait for as long as the condition "
+	 "lasts", .needed_by = EPOLL_USERS)
 {
 	ASSERT_RET(0, epoll_change(self->ep, EPOLL_CTL_ADD, self->in, EPOLLIN, 0));
 	EXPECT_RET(0, epoll_now(self->ep));
@@ -66,7 +67,8 @@ CLAUSE_F(channel, level_triggering_repeats_until_drained,
 }
 
 CLAUSE_F(channel, edge_triggering_reports_each_write_once,
-	 "epoll(7) Edge-triggered: one event for each change; data that arrives is a change, whether or not earlier data was read "
+	 "epoll(7) Edge-triggered: one event for each change; data that arrives is a change, whether or not earlier "
+	 "data was read "
 	 "[EPL-1] [incident 106]", .commit = "3a34b13a88ca pipe: make pipe writes always wake up readers", .needed_by = EPOLL_USERS)
 {
 	ASSERT_RET(0, epoll_change(self->ep, EPOLL_CTL_ADD, self->in, EPOLLIN | EPOLLET, 0));
@@ -109,7 +111,8 @@ CLAUSE_F(channel, one_shot_is_disarmed_by_its_event_until_modified,
 }
 
 CLAUSE_F(channel, a_hangup_is_reported_unasked,
-	 "epoll_ctl(2): EPOLLERR and EPOLLHUP are always reported and need not be set [EPL-9]", .needed_by = EPOLL_USERS)
+	 "epoll_ctl(2): EPOLLERR and EPOLLHUP are always reported and need not be set "
+	 "[EPL-9]", .needed_by = EPOLL_USERS)
 {
 	ASSERT_RET(0, epoll_change(self->ep, EPOLL_CTL_ADD, self->in, EPOLLET, 0));
 	EXPECT_RET(0, epoll_now(self->ep));
@@ -118,7 +121,8 @@ CLAUSE_F(channel, a_hangup_is_reported_unasked,
 }
 
 CLAUSE_F(channel, room_that_returns_is_an_edge_for_the_writer,
-	 "epoll(7) Edge-triggered: when a full pipe or socket has been drained its write side reports EPOLLOUT again [EPL-1]",
+	 "epoll(7) Edge-triggered: when a full pipe or socket has been drained its write side reports EPOLLOUT again "
+	 "[EPL-1]",
 	 .needed_by = EPOLL_USERS)
 {
 	static char bytes[4096];

@@ -26,7 +26,8 @@ static int wait_in_thread(void *arg)
 }
 
 CLAUSE(a_timeout_of_zero_polls_and_others_do_not_end_early,
-       "epoll_wait(2): 0 returns immediately, even if no events are available; a positive timeout blocks for at least that many "
+       "epoll_wait(2): 0 returns immediately, even if no events are available; a positive timeout blocks for at least "
+       "that many "
        "milliseconds of CLOCK_MONOTONIC [EPL-4]", .needed_by = EPOLL_USERS)
 {
 	static const int timeouts[] = { 1, 2, 5, 20 };
@@ -61,7 +62,8 @@ CLAUSE(a_negative_timeout_waits_for_the_event,
 }
 
 CLAUSE(a_descriptor_added_while_a_thread_waits_wakes_it,
-       "epoll_wait(2) NOTES: while one thread is blocked, another may add a descriptor; if it becomes ready the wait ends [EPL-3]",
+       "epoll_wait(2) NOTES: while one thread is blocked, another may add a descriptor; if it becomes ready the wait "
+       "ends [EPL-3]",
        .needed_by = EPOLL_USERS)
 {
 	struct waiter w = { .ep = new_epoll(), .ms = -1 };
@@ -76,7 +78,8 @@ CLAUSE(a_descriptor_added_while_a_thread_waits_wakes_it,
 }
 
 CLAUSE(arguments_that_make_no_sense_are_refused,
-       "epoll_wait(2) ERRORS: EINVAL for maxevents not greater than zero or a descriptor that is no epoll, EBADF, EFAULT when the "
+       "epoll_wait(2) ERRORS: EINVAL for maxevents not greater than zero or a descriptor that is no epoll, EBADF, "
+       "EFAULT when the "
        "events cannot be written", .needed_by = EPOLL_USERS)
 {
 	long ep = new_epoll(), fd = raw_syscall(__NR_eventfd2, 1, EFD_NONBLOCK);
@@ -120,7 +123,8 @@ static void note_signal(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_handled_signal_interrupts_whether_or_not_it_restarts_calls,
-       "signal(7): epoll_wait and epoll_pwait are never restarted after a handler, regardless of SA_RESTART [EPL-5] [SIG-7]",
+       "signal(7): epoll_wait and epoll_pwait are never restarted after a handler, regardless of SA_RESTART [EPL-5] "
+       "[SIG-7]",
        .needed_by = EPOLL_USERS)
 {
 	static const unsigned long flags[] = { 0, SA_RESTART };
@@ -142,7 +146,8 @@ CLAUSE(a_handled_signal_interrupts_whether_or_not_it_restarts_calls,
 }
 
 CLAUSE(the_mask_given_holds_for_the_wait_alone,
-       "epoll_wait(2) epoll_pwait: the signal mask is set and the wait begun as one step; the former mask is back at return, and a "
+       "epoll_wait(2) epoll_pwait: the signal mask is set and the wait begun as one step; the former mask is back at "
+       "return, and a "
        "pending signal that the new one lets through ends the wait with EINTR", .needed_by = EPOLL_USERS)
 {
 	struct kernel_sigset none = SIGSET_EMPTY, mask = SIGSET_EMPTY;
@@ -183,7 +188,8 @@ static int take_tokens(void *arg)
 }
 
 CLAUSE(no_event_is_lost_among_many_waiters,
-       "epoll(7): each event wakes a waiter; tokens that are written while threads come and go are all taken [EPL-3] [incident 107]",
+       "epoll(7): each event wakes a waiter; tokens that are written while threads come and go are all taken [EPL-3] "
+       "[incident 107]",
        .commit = "65759097d804 epoll: call final ep_events_available() check under the lock", .needed_by = EPOLL_USERS)
 {
 	struct taker k[WAITERS];
@@ -217,7 +223,8 @@ static long probe_epoll_pwait2(void)
 }
 
 CLAUSE(nanosecond_timeouts_end_and_do_not_end_early,
-       "epoll_wait(2) epoll_pwait2: the timeout is a timespec of nanosecond resolution; NULL waits for ever, and an invalid one is "
+       "epoll_wait(2) epoll_pwait2: the timeout is a timespec of nanosecond resolution; NULL waits for ever, and an "
+       "invalid one is "
        "EINVAL [EPL-4] [incident 88]", .since = KERNEL(5, 11), .probe = probe_epoll_pwait2,
        .commit = "d9ec73301099 fs/eventpoll: fix endless busy loop after timeout has expired", .needed_by = EPOLL_USERS)
 {

@@ -72,7 +72,8 @@ static void make_file(const char *name, const char *text, mode_t mode)
 }
 
 CLAUSE_F(folder, a_path_that_is_no_program_says_why,
-	 "execve(2) ERRORS: ENOENT, ENOTDIR, EACCES for a folder or a file without the execute bit, ENOEXEC for what no format knows, "
+	 "execve(2) ERRORS: ENOENT, ENOTDIR, EACCES for a folder or a file without the execute bit, ENOEXEC for what "
+	 "no format knows, "
 	 "ENAMETOOLONG, ELOOP, EFAULT", .needed_by = USERS)
 {
 	char longest[4200];
@@ -119,7 +120,8 @@ CLAUSE_F(folder, a_program_that_is_open_for_writing_is_busy,
 }
 
 CLAUSE_F(folder, a_running_program_cannot_be_opened_for_writing,
-	 "open(2) ERRORS ETXTBSY: the file is an executable image which is currently being executed and write access was requested",
+	 "open(2) ERRORS ETXTBSY: the file is an executable image which is currently being executed and write access "
+	 "was requested",
 	 .needed_by = USERS)
 {
 	int fd = copy_program("program", 0755), ends[2], back[2];
@@ -157,7 +159,8 @@ AFTER_EXEC(echoes_until_closed)
 }
 
 CLAUSE(arguments_that_do_not_fit_are_e2big,
-       "execve(2) ERRORS E2BIG: a single string longer than MAX_ARG_STRLEN (32 pages), or too much in all", .needed_by = USERS)
+       "execve(2) ERRORS E2BIG: a single string longer than MAX_ARG_STRLEN (32 pages), or too much in "
+       "all", .needed_by = USERS)
 {
 	size_t longest = 32 * page_size();
 	char *text = malloc(longest + 1), **many = calloc(100000, sizeof(char *));
@@ -173,7 +176,8 @@ CLAUSE(arguments_that_do_not_fit_are_e2big,
 }
 
 CLAUSE(a_script_runs_through_its_interpreter,
-       "execve(2) Interpreter scripts: the interpreter gets its optional argument and the script's path, then the caller's arguments",
+       "execve(2) Interpreter scripts: the interpreter gets its optional argument and the script's path, then the "
+       "caller's arguments",
        .needed_by = USERS)
 {
 	char line[600], name[] = "osprim-script-XXXXXX";
@@ -230,7 +234,8 @@ CLAUSE(a_descriptor_names_the_program,
 }
 
 CLAUSE(a_failed_call_leaves_the_process_as_it_was,
-       "execve(2) RETURN VALUE: on error -1 is returned, and the caller's memory, handlers and descriptors are its own as before",
+       "execve(2) RETURN VALUE: on error -1 is returned, and the caller's memory, handlers and descriptors are its own "
+       "as before",
        .needed_by = USERS)
 {
 	static volatile int in_memory = 5;

@@ -48,7 +48,8 @@ AFTER_EXEC(has_default_and_ignored_signals)
 }
 
 CLAUSE(handlers_become_default_and_ignored_stays_ignored,
-       "execve(2): signals set to be caught are reset to their default, signals set to be ignored are left unchanged [SIG-12]",
+       "execve(2): signals set to be caught are reset to their default, signals set to be ignored are left unchanged "
+       "[SIG-12]",
        .needed_by = USERS)
 {
 	char ignored[24], handled[24];
@@ -73,7 +74,8 @@ AFTER_EXEC(has_masked_and_pending)
 }
 
 CLAUSE(the_mask_and_pending_signals_are_kept,
-       "signal(7): the signal mask is preserved across execve(2), and so is the set of pending signals", .needed_by = USERS)
+       "signal(7): the signal mask is preserved across execve(2), and so is the set of pending "
+       "signals", .needed_by = USERS)
 {
 	char sig[24];
 
@@ -145,7 +147,8 @@ static int wait_for_ever(void *unused)
 }
 
 CLAUSE(a_thread_that_executes_becomes_the_whole_process,
-       "execve(2): all threads other than the caller are destroyed, and a caller that was not the leader takes its thread ID, which "
+       "execve(2): all threads other than the caller are destroyed, and a caller that was not the leader takes its "
+       "thread ID, which "
        "is the process ID", .needed_by = USERS)
 {
 	IN_CHILD {
@@ -169,7 +172,8 @@ AFTER_EXEC(has_descriptors)
 }
 
 CLAUSE(descriptors_stay_open_with_their_offset_unless_marked,
-       "execve(2): file descriptors remain open, but for those marked close-on-exec; the open file and its offset are the same [VFK-3]",
+       "execve(2): file descriptors remain open, but for those marked close-on-exec; the open file and its offset are "
+       "the same [VFK-3]",
        .needed_by = USERS)
 {
 	int kept = open("/proc/self/exe", O_RDONLY), closed = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -185,7 +189,8 @@ static int share_files_for_ever(void *unused)
 }
 
 CLAUSE(a_shared_descriptor_table_is_parted,
-       "execve(2): a table of descriptors shared with another process is unshared, so that close-on-exec closes nothing there",
+       "execve(2): a table of descriptors shared with another process is unshared, so that close-on-exec closes "
+       "nothing there",
        .needed_by = USERS)
 {
 	static char stack[THREAD_STACK] __attribute__((aligned(16)));
@@ -222,7 +227,8 @@ AFTER_EXEC(has_these_attributes)
 }
 
 CLAUSE(attributes_of_the_process_are_kept_and_its_name_is_not,
-       "execve(2): umask, working directory, nice value, resource limits, timer slack and no_new_privs are preserved; the name that "
+       "execve(2): umask, working directory, nice value, resource limits, timer slack and no_new_privs are preserved; "
+       "the name that "
        "PR_SET_NAME gave is replaced by the program's [RLM-1]", .needed_by = USERS)
 {
 	IN_CHILD {
@@ -252,7 +258,8 @@ AFTER_EXEC(has_a_death_signal_and_reset_flags)
 }
 
 CLAUSE(a_parent_death_signal_and_the_subreaper_stay_and_keepcaps_ends,
-       "prctl(2): PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER are preserved across execve(2) of an ordinary program; PR_SET_KEEPCAPS "
+       "prctl(2): PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER are preserved across execve(2) of an ordinary program; "
+       "PR_SET_KEEPCAPS "
        "is cleared and the process is dumpable again", .needed_by = USERS)
 {
 	IN_CHILD {
@@ -300,7 +307,8 @@ AFTER_EXEC(exits_at_once)
 }
 
 CLAUSE(the_tid_address_is_cleared_by_exec_for_who_shares_the_memory,
-       "set_tid_address(2), kernel/fork.c exec_mm_release (5.10, 7.2): a task that leaves a shared address space by execve(2) has its "
+       "set_tid_address(2), kernel/fork.c exec_mm_release (5.10, 7.2): a task that leaves a shared address space by "
+       "execve(2) has its "
        "clear_child_tid word set to 0 and woken there [GLC-1]", .needed_by = "glibc:posix_spawn")
 {
 	static char stack[THREAD_STACK] __attribute__((aligned(16)));

@@ -40,7 +40,8 @@ static uint32_t word_at_fs(void)
 }
 
 CLAUSE(a_free_entry_is_found_and_told,
-       "set_thread_area(2): entry_number -1 takes a free entry and stores its number; the segment then begins at base_addr [TLS-1]",
+       "set_thread_area(2): entry_number -1 takes a free entry and stores its number; the segment then begins at "
+       "base_addr [TLS-1]",
        .needed_by = USERS)
 {
 	uint32_t word = 0x12345678;
@@ -79,7 +80,8 @@ CLAUSE(what_was_set_is_read_back,
 }
 
 CLAUSE(an_entry_that_is_set_again_moves_the_segment_at_once,
-       "set_thread_area(2): a given entry is changed, and the register that holds its selector sees the new base [TLS-1]",
+       "set_thread_area(2): a given entry is changed, and the register that holds its selector sees the new base "
+       "[TLS-1]",
        .needed_by = USERS)
 {
 	uint32_t words[2] = { 0x1111, 0x2222 };
@@ -127,7 +129,8 @@ CLAUSE(when_no_entry_is_free_it_is_esrch,
 }
 
 CLAUSE(what_cannot_be_a_thread_pointer_is_refused,
-       "set_thread_area(2) ERRORS EINVAL EFAULT: an entry out of bounds, a segment of code or of 16 bits, a bad pointer; nothing is changed",
+       "set_thread_area(2) ERRORS EINVAL EFAULT: an entry out of bounds, a segment of code or of 16 bits, a bad "
+       "pointer; nothing is changed",
        .needed_by = USERS)
 {
 	static const int entries[] = { 0, 1, 5, 15, 31, -2, 100000 };
@@ -179,7 +182,8 @@ static int sets_its_own(void *arg)
 }
 
 CLAUSE(one_entry_is_another_segment_in_each_thread,
-       "set_thread_area(2): entries belong to the thread: each thread sets the same number to a base of its own, and keeps it while others run [TLS-1]",
+       "set_thread_area(2): entries belong to the thread: each thread sets the same number to a base of its own, and "
+       "keeps it while others run [TLS-1]",
        .needed_by = USERS)
 {
 	uint32_t word = 0xaaaa;
@@ -215,7 +219,8 @@ static void points_elsewhere(int sig, siginfo_t *info, void *context)
 }
 
 CLAUSE(a_signal_leaves_segment_and_selector_as_they_were,
-       "sigreturn(2): the handler finds the thread's segments, and the interrupted code the selector it had [TLS-1]", .needed_by = USERS)
+       "sigreturn(2): the handler finds the thread's segments, and the interrupted code the selector it had "
+       "[TLS-1]", .needed_by = USERS)
 {
 	uint32_t word = 0xcccc;
 	struct user_desc desc = segment_over(&word, -1);

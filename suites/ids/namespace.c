@@ -69,7 +69,8 @@ static int report_identity(void *arg)
 }
 
 CLAUSE(every_identity_is_counted_from_the_namespace,
-       "pid_namespaces(7): getpid, gettid, clone and tgkill of a process in the namespace speak of its IDs there; the first has "
+       "pid_namespaces(7): getpid, gettid, clone and tgkill of a process in the namespace speak of its IDs there; the "
+       "first has "
        "ID 1, and a parent outside is 0 [TID-2]", IN_NEW_PID_NAMESPACE, .needed_by = USERS)
 {
 	struct inside *in = shared_page();
@@ -111,7 +112,8 @@ static int receive_from_outside_and_inside(void *arg)
 }
 
 CLAUSE(si_pid_is_the_senders_id_in_the_receivers_namespace,
-       "pid_namespaces(7): a signal from an ancestor namespace is accompanied by si_pid 0; from within, by the sender's ID there "
+       "pid_namespaces(7): a signal from an ancestor namespace is accompanied by si_pid 0; from within, by the "
+       "sender's ID there "
        "[TID-2]", IN_NEW_PID_NAMESPACE, .needed_by = USERS)
 {
 	struct inside *in = shared_page();
@@ -137,7 +139,8 @@ static int wait_to_be_killed(void *arg)
 }
 
 CLAUSE(the_first_process_is_shielded_from_within_and_not_from_without,
-       "pid_namespaces(7) The namespace init process: signals it has no handler for are ignored when sent from within; SIGKILL "
+       "pid_namespaces(7) The namespace init process: signals it has no handler for are ignored when sent from within; "
+       "SIGKILL "
        "from an ancestor namespace is enforced", IN_NEW_PID_NAMESPACE, .needed_by = USERS)
 {
 	struct inside *in = shared_page();

@@ -36,7 +36,8 @@ static int report(void *arg)
 }
 
 CLAUSE(the_main_threads_tid_is_the_pid,
-       "gettid(2): in a single-threaded process, and in the main thread of any, the thread ID is the process ID [TID-1]",
+       "gettid(2): in a single-threaded process, and in the main thread of any, the thread ID is the process ID "
+       "[TID-1]",
        .needed_by = USERS)
 {
 	char status[4096];
@@ -54,7 +55,8 @@ CLAUSE(the_main_threads_tid_is_the_pid,
 }
 
 CLAUSE(threads_share_the_pid_and_have_unique_tids,
-       "gettid(2): all threads of a process have the same PID and each its own TID, the one that clone returned [TID-1] [TID-3] "
+       "gettid(2): all threads of a process have the same PID and each its own TID, the one that clone returned "
+       "[TID-1] [TID-3] "
        "[CLN-3]", .needed_by = USERS)
 {
 	struct identity who[THREADS] = { 0 };
@@ -137,7 +139,8 @@ static int exit_with_whether_identity_is_fresh(void *arg)
 }
 
 CLAUSE(a_new_process_knows_its_own_pid_at_once,
-       "getpid(2): the process ID of the calling process, with nothing kept over from the parent by whatever call made the child",
+       "getpid(2): the process ID of the calling process, with nothing kept over from the parent by whatever call made "
+       "the child",
        .needed_by = USERS)
 {
 	static const unsigned long kinds[] = { 0, CLONE_VM | CLONE_VFORK, CLONE_FS | CLONE_FILES };
@@ -157,7 +160,8 @@ CLAUSE(a_new_process_knows_its_own_pid_at_once,
 }
 
 CLAUSE(a_child_whose_parent_has_gone_gets_another,
-       "getppid(2): if the parent has terminated, the ID of the process to which this one was reparented", .needed_by = USERS)
+       "getppid(2): if the parent has terminated, the ID of the process to which this one was "
+       "reparented", .needed_by = USERS)
 {
 	int ends[2];
 	char byte = 0;

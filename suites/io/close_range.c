@@ -48,7 +48,8 @@ static bool make_descriptors(void)
 }
 
 CLAUSE(exactly_the_open_ones_of_the_range_are_closed,
-       "close_range(2): all open descriptors from first to last, both included, are closed, and no other; gaps are no error [CLR-1]",
+       "close_range(2): all open descriptors from first to last, both included, are closed, and no other; gaps are no "
+       "error [CLR-1]",
        CLOSE_RANGE)
 {
 	static const struct { unsigned int first, last; } ranges[] = {
@@ -69,7 +70,8 @@ CLAUSE(exactly_the_open_ones_of_the_range_are_closed,
 }
 
 CLAUSE(a_closed_number_is_the_next_to_be_given,
-       "close(2), open(2): a closed descriptor's number is free: the lowest one is given next [CLR-1] [FD-1]", CLOSE_RANGE)
+       "close(2), open(2): a closed descriptor's number is free: the lowest one is given next [CLR-1] "
+       "[FD-1]", CLOSE_RANGE)
 {
 	ASSERT_TRUE(make_descriptors());
 	ASSERT_RET(0, close_range_raw(LOW + 60, LOW + 90, 0));
@@ -78,7 +80,8 @@ CLAUSE(a_closed_number_is_the_next_to_be_given,
 }
 
 CLAUSE(cloexec_marks_the_range_and_closes_none,
-       "close_range(2) CLOSE_RANGE_CLOEXEC: sets close-on-exec on all open descriptors of the range, on no other, and closes none [CLR-1]",
+       "close_range(2) CLOSE_RANGE_CLOEXEC: sets close-on-exec on all open descriptors of the range, on no other, and "
+       "closes none [CLR-1]",
        CLOEXEC, .commit = "fec8a6a69103 close_range: unshare all fds for CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC")
 {
 	static const unsigned int extra[] = { 0, CLOSE_RANGE_UNSHARE };
@@ -95,7 +98,8 @@ CLAUSE(cloexec_marks_the_range_and_closes_none,
 }
 
 CLAUSE(bad_ranges_and_flags_are_refused,
-       "close_range(2) ERRORS EINVAL: first is greater than last, or an unknown flag: nothing is closed or marked", CLOSE_RANGE)
+       "close_range(2) ERRORS EINVAL: first is greater than last, or an unknown flag: nothing is closed or "
+       "marked", CLOSE_RANGE)
 {
 	ASSERT_TRUE(make_descriptors());
 	EXPECT_ERR(EINVAL, close_range_raw(LOW + 1, LOW, 0));
@@ -132,7 +136,8 @@ static bool closes(struct other *o, unsigned int flags)
 }
 
 CLAUSE(a_shared_table_is_closed_for_all_that_share_it,
-       "close_range(2), clone(2) CLONE_FILES: without CLOSE_RANGE_UNSHARE the descriptors of every thread are closed [CLR-1]", CLOSE_RANGE)
+       "close_range(2), clone(2) CLONE_FILES: without CLOSE_RANGE_UNSHARE the descriptors of every thread are closed "
+       "[CLR-1]", CLOSE_RANGE)
 {
 	struct other o;
 
@@ -146,7 +151,8 @@ CLAUSE(a_shared_table_is_closed_for_all_that_share_it,
 }
 
 CLAUSE(unshare_leaves_the_others_their_descriptors,
-       "close_range(2) CLOSE_RANGE_UNSHARE: the caller gets a table of its own before anything is closed: who shared it keeps all [CLR-1] [incident 108]",
+       "close_range(2) CLOSE_RANGE_UNSHARE: the caller gets a table of its own before anything is closed: who shared "
+       "it keeps all [CLR-1] [incident 108]",
        CLOSE_RANGE, .commit = "fec8a6a69103 close_range: unshare all fds for CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC")
 {
 	struct other o;
@@ -161,7 +167,8 @@ CLAUSE(unshare_leaves_the_others_their_descriptors,
 }
 
 CLAUSE(unshare_and_cloexec_keep_all_in_both_tables,
-       "close_range(2) CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC: the caller's own table holds every descriptor, marked; the shared one none marked [CLR-1] [incident 108]",
+       "close_range(2) CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC: the caller's own table holds every descriptor, "
+       "marked; the shared one none marked [CLR-1] [incident 108]",
        CLOEXEC, .commit = "fec8a6a69103 close_range: unshare all fds for CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC")
 {
 	struct other o;

@@ -30,7 +30,8 @@ CLAUSE(the_count_returned_was_copied_byte_for_byte,
 }
 
 CLAUSE(repeated_copies_reach_the_end_and_then_copy_nothing,
-       "copy_file_range(2): copies from the file's position until its end, where 0 is returned; a count beyond the end is cut [CFR-2]",
+       "copy_file_range(2): copies from the file's position until its end, where 0 is returned; a count beyond the end "
+       "is cut [CFR-2]",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(0);
@@ -46,7 +47,8 @@ CLAUSE(repeated_copies_reach_the_end_and_then_copy_nothing,
 }
 
 CLAUSE(without_offsets_both_positions_move_by_the_count,
-       "copy_file_range(2): where off_in (off_out) is NULL the file's own position is used, and moved by the bytes copied [CFR-2]",
+       "copy_file_range(2): where off_in (off_out) is NULL the file's own position is used, and moved by the bytes "
+       "copied [CFR-2]",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(50);
@@ -64,7 +66,8 @@ CLAUSE(without_offsets_both_positions_move_by_the_count,
 }
 
 CLAUSE(with_offsets_they_move_and_the_positions_stay,
-       "copy_file_range(2): where off_in (off_out) is given it is used and moved by the bytes copied, and the file's position stays [CFR-2]",
+       "copy_file_range(2): where off_in (off_out) is given it is used and moved by the bytes copied, and the file's "
+       "position stays [CFR-2]",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(50);
@@ -84,7 +87,8 @@ CLAUSE(with_offsets_they_move_and_the_positions_stay,
 }
 
 CLAUSE(a_file_of_proc_is_not_copied_as_empty,
-       "copy_file_range(2) HISTORY (5.19): a source that has bytes to read but no size is refused, never copied as 0 bytes [CFR-1] [incident 103]",
+       "copy_file_range(2) HISTORY (5.19): a source that has bytes to read but no size is refused, never copied as 0 "
+       "bytes [CFR-1] [incident 103]",
        .since = KERNEL(5, 19), .commit = "868f9f2f8e00 vfs: fix copy_file_range() regression in cross-fs copies", .needed_by = USERS)
 {
 	static const char *const sources[] = { "/proc/self/maps", "/proc/version", "/proc/self/status", "/sys/kernel/notes" };
@@ -106,7 +110,8 @@ CLAUSE(a_file_of_proc_is_not_copied_as_empty,
 }
 
 CLAUSE(within_one_file_ranges_may_not_overlap,
-       "copy_file_range(2) ERRORS EINVAL: source and target are the same file and the ranges overlap; ranges apart are copied",
+       "copy_file_range(2) ERRORS EINVAL: source and target are the same file and the ranges overlap; ranges apart are "
+       "copied",
        .needed_by = USERS)
 {
 	int fd = file_of(SIZE);
@@ -126,7 +131,8 @@ CLAUSE(within_one_file_ranges_may_not_overlap,
 }
 
 CLAUSE(errors_change_nothing,
-       "copy_file_range(2) ERRORS EBADF EINVAL EISDIR EFAULT: refused without a byte copied and without an offset moved",
+       "copy_file_range(2) ERRORS EBADF EINVAL EISDIR EFAULT: refused without a byte copied and without an offset "
+       "moved",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(0), folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), ends[2];

@@ -8,7 +8,8 @@
 #define open_null(mode) raw_syscall(__NR_openat, AT_FDCWD, "/dev/null", mode)
 
 CLAUSE(a_closed_descriptor_is_told_from_an_open_one,
-       "fcntl(2) F_GETFD, ERRORS EBADF: a descriptor that is not open; an open one gives its flags, 0 or FD_CLOEXEC [FD-1]",
+       "fcntl(2) F_GETFD, ERRORS EBADF: a descriptor that is not open; an open one gives its flags, 0 or FD_CLOEXEC "
+       "[FD-1]",
        .needed_by = USERS)
 {
 	static const int closed[] = { -1, -9, 900, 1 << 20, 0x7fffffff };
@@ -26,7 +27,8 @@ CLAUSE(a_closed_descriptor_is_told_from_an_open_one,
 }
 
 CLAUSE(the_standard_descriptors_can_be_filled_again,
-       "open(2): the lowest number that is free is given: with 0, 1 and 2 closed, three files are 0, 1 and 2 in turn [FD-1]",
+       "open(2): the lowest number that is free is given: with 0, 1 and 2 closed, three files are 0, 1 and 2 in turn "
+       "[FD-1]",
        .needed_by = USERS)
 {
 	long order[3];
@@ -48,7 +50,8 @@ CLAUSE(the_standard_descriptors_can_be_filled_again,
 }
 
 CLAUSE(the_lowest_free_number_is_given_whatever_lies_above,
-       "open(2), dup(2), fcntl(2) F_DUPFD: a new descriptor is the lowest free number, F_DUPFD's the lowest from its argument on [FD-1]",
+       "open(2), dup(2), fcntl(2) F_DUPFD: a new descriptor is the lowest free number, F_DUPFD's the lowest from its "
+       "argument on [FD-1]",
        .needed_by = USERS)
 {
 	long fds[6];
@@ -69,7 +72,8 @@ CLAUSE(the_lowest_free_number_is_given_whatever_lies_above,
 }
 
 CLAUSE(dup3_replaces_and_marks_in_one_step,
-       "dup(2) dup3: the new number refers to the old file, with O_CLOEXEC as asked; the same number twice and unknown flags are EINVAL",
+       "dup(2) dup3: the new number refers to the old file, with O_CLOEXEC as asked; the same number twice and unknown "
+       "flags are EINVAL",
        .needed_by = "go:fork_exec glibc:posix_spawn")
 {
 	int one = file_of(10), two = file_of(20);

@@ -27,7 +27,8 @@ static bool delivers(int fd, unsigned int count, unsigned int from)
 }
 
 CLAUSE(a_closed_socket_is_the_end_and_not_eagain,
-       "splice(2) RETURN VALUE: 0 is the end of input: a socket whose other end is closed, once it is empty, gives 0, never EAGAIN [SPL-1] [incident 104]",
+       "splice(2) RETURN VALUE: 0 is the end of input: a socket whose other end is closed, once it is empty, gives 0, "
+       "never EAGAIN [SPL-1] [incident 104]",
        .needed_by = USERS)
 {
 	static const int types[] = { SOCK_STREAM, SOCK_STREAM | SOCK_NONBLOCK };
@@ -84,7 +85,8 @@ CLAUSE(bytes_reach_a_pipe_and_leave_it_in_order,
 }
 
 CLAUSE(an_offset_moves_and_the_position_stays,
-       "splice(2): with off_in the file is read from there, the offset is moved by the count, and the file's position stays",
+       "splice(2): with off_in the file is read from there, the offset is moved by the count, and the file's position "
+       "stays",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), ends[2];
@@ -101,7 +103,8 @@ CLAUSE(an_offset_moves_and_the_position_stays,
 }
 
 CLAUSE(splice_refuses_what_it_cannot_do,
-       "splice(2) ERRORS EBADF EINVAL ESPIPE: neither end is a pipe; a bad descriptor or one of the wrong mode; an offset for a pipe; a pipe to itself",
+       "splice(2) ERRORS EBADF EINVAL ESPIPE: neither end is a pipe; a bad descriptor or one of the wrong mode; an "
+       "offset for a pipe; a pipe to itself",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(0), ends[2];
@@ -122,7 +125,8 @@ CLAUSE(splice_refuses_what_it_cannot_do,
 }
 
 CLAUSE(sendfile_moves_the_offset_or_the_position,
-       "sendfile(2): with an offset it is moved and the position stays, without one the position is moved; the count returned was sent",
+       "sendfile(2): with an offset it is moved and the position stays, without one the position is moved; the count "
+       "returned was sent",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(0), pair[2];
@@ -156,7 +160,8 @@ CLAUSE(sendfile_ends_at_the_end_of_the_file,
 }
 
 CLAUSE(sendfile_refuses_what_it_cannot_do,
-       "sendfile(2) ERRORS EBADF EFAULT EINVAL: a bad descriptor or one of the wrong mode, a bad offset, a target that appends, a source that cannot be seeked",
+       "sendfile(2) ERRORS EBADF EFAULT EINVAL: a bad descriptor or one of the wrong mode, a bad offset, a target that "
+       "appends, a source that cannot be seeked",
        .needed_by = USERS)
 {
 	int in = file_of(SIZE), out = file_of(0), append, ends[2];

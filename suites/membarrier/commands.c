@@ -33,7 +33,8 @@ static const struct {
 };
 
 CLAUSE(query_names_the_commands_that_work,
-       "membarrier(2) MEMBARRIER_CMD_QUERY: returns a bit mask of the supported commands; the private expedited ones come with their "
+       "membarrier(2) MEMBARRIER_CMD_QUERY: returns a bit mask of the supported commands; the private expedited ones "
+       "come with their "
        "registration [NET-1] [MUS-5]", MEMBARRIER)
 {
 	long mask = query();
@@ -47,7 +48,8 @@ CLAUSE(query_names_the_commands_that_work,
 }
 
 CLAUSE(flags_are_refused_but_for_the_one_command_that_takes_one,
-       "membarrier(2) ERRORS EINVAL: flags must be 0 for every command but PRIVATE_EXPEDITED_RSEQ, whose one flag is FLAG_CPU",
+       "membarrier(2) ERRORS EINVAL: flags must be 0 for every command but PRIVATE_EXPEDITED_RSEQ, whose one flag is "
+       "FLAG_CPU",
        MEMBARRIER)
 {
 	for (int command = 0; command < 1 << 10; command = command ? command << 1 : 1) {
@@ -61,7 +63,8 @@ CLAUSE(flags_are_refused_but_for_the_one_command_that_takes_one,
 }
 
 CLAUSE(unknown_commands_are_refused,
-       "membarrier(2) ERRORS EINVAL: cmd is invalid: several commands at once, or a bit that QUERY does not name", MEMBARRIER)
+       "membarrier(2) ERRORS EINVAL: cmd is invalid: several commands at once, or a bit that QUERY does not "
+       "name", MEMBARRIER)
 {
 	long mask = query();
 
@@ -75,7 +78,8 @@ CLAUSE(unknown_commands_are_refused,
 }
 
 CLAUSE(an_expedited_barrier_needs_its_registration,
-       "membarrier(2) ERRORS EPERM: the process was not registered prior to using private expedited commands; each kind has its own "
+       "membarrier(2) ERRORS EPERM: the process was not registered prior to using private expedited commands; each "
+       "kind has its own "
        "registration [NET-1]", MEMBARRIER)
 {
 	long mask = query();
@@ -136,7 +140,8 @@ static int barrier_in_thread(void *arg)
 }
 
 CLAUSE(one_threads_registration_serves_all,
-       "membarrier(2): registration is of the process: threads made before and after it may issue the barrier [MUS-5]", MEMBARRIER)
+       "membarrier(2): registration is of the process: threads made before and after it may issue the barrier "
+       "[MUS-5]", MEMBARRIER)
 {
 	struct thread t;
 	long result = -1;
@@ -148,7 +153,8 @@ CLAUSE(one_threads_registration_serves_all,
 }
 
 CLAUSE(global_barriers_end,
-       "membarrier(2) MEMBARRIER_CMD_GLOBAL: returns 0 once all running threads have passed through a barrier; GLOBAL_EXPEDITED "
+       "membarrier(2) MEMBARRIER_CMD_GLOBAL: returns 0 once all running threads have passed through a barrier; "
+       "GLOBAL_EXPEDITED "
        "needs no registration of the caller", MEMBARRIER)
 {
 	long mask = query();
@@ -218,7 +224,8 @@ static int fast_side(void *arg)
 }
 
 CLAUSE(the_callers_barrier_orders_the_other_threads_accesses,
-       "membarrier(2): the call makes the accesses of every running thread of the process ordered against the caller's, as if each "
+       "membarrier(2): the call makes the accesses of every running thread of the process ordered against the "
+       "caller's, as if each "
        "had executed a full barrier meanwhile", .needs = "cpus=2", .timeout = 40, MEMBARRIER)
 {
 	struct litmus l = { 0 };

@@ -31,8 +31,10 @@ static long query_rseq(void)
 } while (0)
 
 CLAUSE(an_rseq_barrier_restarts_sections_that_run,
-       "membarrier(2) MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ: when the call returns, every critical section that a thread of the process "
-       "was in has been restarted: none goes on to see what is written next [RSQ-4]", .needs = "cpus=2", .timeout = 30, MEMBARRIER_RSEQ)
+       "membarrier(2) MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ: when the call returns, every critical section that a "
+       "thread of the process "
+       "was in has been restarted: none goes on to see what is written next "
+       "[RSQ-4]", .needs = "cpus=2", .timeout = 30, MEMBARRIER_RSEQ)
 {
 	struct worker w;
 
@@ -46,7 +48,8 @@ CLAUSE(an_rseq_barrier_restarts_sections_that_run,
 }
 
 CLAUSE(an_rseq_barrier_on_a_cpu_restarts_the_section_there,
-       "membarrier(2) MEMBARRIER_CMD_FLAG_CPU: restarts the critical section that runs on the CPU given, whichever the caller runs on "
+       "membarrier(2) MEMBARRIER_CMD_FLAG_CPU: restarts the critical section that runs on the CPU given, whichever the "
+       "caller runs on "
        "[RSQ-4]", .needs = "cpus=2", .timeout = 30, MEMBARRIER_RSEQ)
 {
 	struct worker w;
@@ -63,7 +66,8 @@ CLAUSE(an_rseq_barrier_on_a_cpu_restarts_the_section_there,
 }
 
 CLAUSE(a_cpu_that_is_not_there_has_no_sections,
-       "kernel/sched/membarrier.c membarrier_private_expedited (5.10, 7.2): with FLAG_CPU a CPU that cannot be, or runs nothing of the "
+       "kernel/sched/membarrier.c membarrier_private_expedited (5.10, 7.2): with FLAG_CPU a CPU that cannot be, or "
+       "runs nothing of the "
        "process, is a success [RSQ-4]", MEMBARRIER_RSEQ)
 {
 	static const int cpus[] = { 0, 1, 100000, 0x7fffffff };
@@ -83,7 +87,8 @@ AFTER_EXEC(is_refused_with_and_without_a_cpu)
 }
 
 CLAUSE(an_rseq_barrier_needs_its_registration_with_a_cpu_too,
-       "membarrier(2) ERRORS EPERM: without MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ the command is refused, with FLAG_CPU as "
+       "membarrier(2) ERRORS EPERM: without MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ the command is refused, "
+       "with FLAG_CPU as "
        "without [RSQ-4]", MEMBARRIER_RSEQ)
 {
 	IN_CHILD {
@@ -93,7 +98,8 @@ CLAUSE(an_rseq_barrier_needs_its_registration_with_a_cpu_too,
 }
 
 CLAUSE(no_other_command_takes_a_cpu,
-       "membarrier(2) ERRORS EINVAL: MEMBARRIER_CMD_FLAG_CPU goes with PRIVATE_EXPEDITED_RSEQ alone; a registration that was refused has "
+       "membarrier(2) ERRORS EINVAL: MEMBARRIER_CMD_FLAG_CPU goes with PRIVATE_EXPEDITED_RSEQ alone; a registration "
+       "that was refused has "
        "not been made [RSQ-4]", MEMBARRIER_RSEQ)
 {
 	long mask = query();
@@ -123,7 +129,8 @@ static int issues_each(void *arg)
 }
 
 CLAUSE(a_child_of_fork_keeps_the_registration,
-       "kernel/fork.c dup_mm, kernel/sched/membarrier.c (5.10, 7.2): threads made after the registration, and a child that copies the "
+       "kernel/fork.c dup_mm, kernel/sched/membarrier.c (5.10, 7.2): threads made after the registration, and a child "
+       "that copies the "
        "memory, may issue the barrier [RSQ-4]", MEMBARRIER_RSEQ)
 {
 	struct thread t;
@@ -159,7 +166,8 @@ static int counts(void *arg)
 }
 
 CLAUSE(a_core_serialising_barrier_reaches_every_running_thread_and_ends,
-       "membarrier(2) MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE: in addition to the ordering, every running thread of the process executes "
+       "membarrier(2) MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE: in addition to the ordering, every running thread of "
+       "the process executes "
        "a core serialising instruction; the call returns 0 while they run on [JVM-6]", .needs = "cpus=2",
        .config = "MEMBARRIER ARCH_HAS_MEMBARRIER_SYNC_CORE", .probe = query_sync_core, .needed_by = USERS)
 {

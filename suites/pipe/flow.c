@@ -47,8 +47,10 @@ CLAUSE(a_write_wakes_a_blocked_read,
 }
 
 CLAUSE(closing_the_last_write_end_wakes_every_blocked_reader,
-       "pipe(7) I/O: when all descriptors of the write end have been closed, a read sees end-of-file and returns 0, in whatever "
-       "number readers wait [incident 105]", .commit = "6551d5c56eb0 pipe: make sure to wake up everybody when the last reader/writer closes",
+       "pipe(7) I/O: when all descriptors of the write end have been closed, a read sees end-of-file and returns 0, in "
+       "whatever "
+       "number readers wait [incident "
+       "105]", .commit = "6551d5c56eb0 pipe: make sure to wake up everybody when the last reader/writer closes",
        .needed_by = USERS)
 {
 	struct reader r[READERS] = { 0 };
@@ -73,7 +75,8 @@ CLAUSE(closing_the_last_write_end_wakes_every_blocked_reader,
 }
 
 CLAUSE(each_byte_written_reaches_exactly_one_reader,
-       "pipe(7) I/O: of many readers blocked on one pipe, as many return as there are bytes, and no byte is lost or doubled",
+       "pipe(7) I/O: of many readers blocked on one pipe, as many return as there are bytes, and no byte is lost or "
+       "doubled",
        .needed_by = USERS)
 {
 	struct reader r[READERS] = { 0 };
@@ -107,7 +110,8 @@ static void count_signal(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_write_without_a_reader_is_epipe_and_sigpipe,
-       "pipe(7) I/O: a write when all read ends are closed causes SIGPIPE; if it is ignored or handled, the write fails with EPIPE",
+       "pipe(7) I/O: a write when all read ends are closed causes SIGPIPE; if it is ignored or handled, the write "
+       "fails with EPIPE",
        .needed_by = USERS)
 {
 	int ends[2];
@@ -130,7 +134,8 @@ static long poll_now(struct pollfd *p)
 }
 
 CLAUSE(readiness_tells_data_room_and_hangup,
-       "poll(2): POLLIN when there is data, POLLOUT when a write does not block, POLLHUP when the writers have gone and POLLERR "
+       "poll(2): POLLIN when there is data, POLLOUT when a write does not block, POLLHUP when the writers have gone "
+       "and POLLERR "
        "when the readers have", .needed_by = USERS)
 {
 	struct pollfd in = { .events = POLLIN }, out = { .events = POLLOUT };
@@ -186,7 +191,8 @@ static int write_records(void *arg)
 }
 
 CLAUSE(writes_up_to_pipe_buf_are_never_interleaved,
-       "pipe(7) PIPE_BUF: writes of up to PIPE_BUF bytes are atomic, the output of several writers is not mixed within one",
+       "pipe(7) PIPE_BUF: writes of up to PIPE_BUF bytes are atomic, the output of several writers is not mixed within "
+       "one",
        .needed_by = USERS)
 {
 	struct writer w[2] = { { .fill = 'a' }, { .fill = 'b' } };
@@ -254,7 +260,8 @@ CLAUSE(a_write_from_a_signal_handler_wakes_another_threads_read,
 }
 
 CLAUSE(capacity_is_told_and_can_be_set,
-       "fcntl(2) F_SETPIPE_SZ: the capacity becomes at least the size asked for and is returned; F_GETPIPE_SZ reads it; "
+       "fcntl(2) F_SETPIPE_SZ: the capacity becomes at least the size asked for and is returned; F_GETPIPE_SZ reads "
+       "it; "
        "less than what is in the pipe is EBUSY", .needed_by = USERS)
 {
 	char bytes[4096] = { 0 };

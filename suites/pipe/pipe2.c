@@ -51,7 +51,8 @@ CLAUSE(both_ends_get_exactly_the_flags_asked_for,
 }
 
 CLAUSE(nonblocking_ends_do_not_block_on_either_side,
-       "pipe(7) I/O: with O_NONBLOCK a read of an empty pipe and a write to a full one fail with EAGAIN [PIP-1]", .needed_by = USERS)
+       "pipe(7) I/O: with O_NONBLOCK a read of an empty pipe and a write to a full one fail with EAGAIN "
+       "[PIP-1]", .needed_by = USERS)
 {
 	char bytes[4096] = { 0 };
 	int ends[2];
@@ -68,7 +69,8 @@ CLAUSE(nonblocking_ends_do_not_block_on_either_side,
 }
 
 CLAUSE(the_lowest_free_descriptors_are_given_read_end_first,
-       "pipe(2): pipefd[0] refers to the read end and pipefd[1] to the write end; both are the lowest-numbered free [PIP-1]",
+       "pipe(2): pipefd[0] refers to the read end and pipefd[1] to the write end; both are the lowest-numbered free "
+       "[PIP-1]",
        .needed_by = USERS)
 {
 	long first = lowest_free();
@@ -122,7 +124,8 @@ CLAUSE(an_array_that_cannot_be_written_is_efault_and_leaks_nothing,
 }
 
 CLAUSE(without_room_for_two_descriptors_there_is_none,
-       "pipe(2) ERRORS EMFILE: the per-process limit on the number of open file descriptors has been reached; the array is left "
+       "pipe(2) ERRORS EMFILE: the per-process limit on the number of open file descriptors has been reached; the "
+       "array is left "
        "as it was [PIP-2]", .needed_by = USERS)
 {
 	int *ends = guarded(2 * sizeof(int));
@@ -143,7 +146,8 @@ CLAUSE(without_room_for_two_descriptors_there_is_none,
 }
 
 CLAUSE(packet_mode_keeps_the_boundaries_of_writes,
-       "pipe(2) O_DIRECT: each write(2) of up to PIPE_BUF bytes is a separate packet, each read(2) takes one, and what does not "
+       "pipe(2) O_DIRECT: each write(2) of up to PIPE_BUF bytes is a separate packet, each read(2) takes one, and what "
+       "does not "
        "fit the reader's buffer is discarded", .needed_by = USERS)
 {
 	char *bytes = guarded(64);

@@ -54,7 +54,8 @@ CLAUSE(random_does_not_block_once_initialised,
 }
 
 CLAUSE(the_devices_have_their_fixed_numbers,
-       "Documentation/admin-guide/devices.txt: 1:8 is /dev/random and 1:9 /dev/urandom", .needs = "file=/dev/urandom file=/dev/random",
+       "Documentation/admin-guide/devices.txt: 1:8 is /dev/random and 1:9 "
+       "/dev/urandom", .needs = "file=/dev/urandom file=/dev/random",
        .needed_by = USERS)
 {
 	struct stat st;

@@ -39,7 +39,8 @@ CLAUSE(every_length_up_to_256_is_filled_to_its_last_byte,
 }
 
 CLAUSE(no_bytes_may_be_asked_for,
-       "drivers/char/random.c get_random_bytes_user (7.2): a length of 0 returns 0 and touches nothing, a null buffer included "
+       "drivers/char/random.c get_random_bytes_user (7.2): a length of 0 returns 0 and touches nothing, a null buffer "
+       "included "
        "[RND-3]", .needed_by = USERS)
 {
 	unsigned char *buffer = guarded(16);
@@ -50,7 +51,8 @@ CLAUSE(no_bytes_may_be_asked_for,
 }
 
 CLAUSE(flags_choose_the_source_and_not_the_length,
-       "getrandom(2) flags: GRND_NONBLOCK, GRND_RANDOM and GRND_INSECURE each give what was asked for once the pool is ready",
+       "getrandom(2) flags: GRND_NONBLOCK, GRND_RANDOM and GRND_INSECURE each give what was asked for once the pool is "
+       "ready",
        .needed_by = USERS)
 {
 	static const unsigned int flags[] = {
@@ -82,7 +84,8 @@ CLAUSE(unknown_flags_are_refused,
 }
 
 CLAUSE(a_buffer_that_cannot_be_written_is_efault,
-       "getrandom(2) ERRORS EFAULT: the address referred to by buf is outside the accessible address space", .needed_by = USERS)
+       "getrandom(2) ERRORS EFAULT: the address referred to by buf is outside the accessible address "
+       "space", .needed_by = USERS)
 {
 	EXPECT_ERR(EFAULT, get_random(NULL, 16, 0));
 	EXPECT_ERR(EFAULT, get_random(forbidden_page(), 16, 0));
@@ -148,7 +151,8 @@ CLAUSE(signals_never_shorten_a_small_request,
 }
 
 CLAUSE(a_signal_shortens_a_large_request_and_keeps_what_it_has,
-       "getrandom(2): a request of more than 256 bytes that a handler interrupts returns the number of bytes it has filled; "
+       "getrandom(2): a request of more than 256 bytes that a handler interrupts returns the number of bytes it has "
+       "filled; "
        "get_random_bytes_user (5.10, 7.2) looks for signals after each page", .needed_by = USERS)
 {
 	struct storm s = { .process = getpid(), .target = raw_syscall(__NR_gettid) };
@@ -196,7 +200,8 @@ static int fill(void *arg)
 }
 
 CLAUSE(parent_child_and_threads_draw_different_bytes,
-       "random(4): the generator is the kernel's alone, so that no state of it is copied by fork(2) or shared by threads",
+       "random(4): the generator is the kernel's alone, so that no state of it is copied by fork(2) or shared by "
+       "threads",
        .needed_by = USERS)
 {
 	unsigned char (*draw)[32] = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

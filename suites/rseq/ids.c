@@ -22,7 +22,8 @@ static int cpu_now(void)
 }
 
 CLAUSE(registering_fills_in_the_cpu,
-       "include/uapi/linux/rseq.h cpu_id (5.10, 7.2): when rseq(2) returns, cpu_id and cpu_id_start hold the CPU that the thread runs "
+       "include/uapi/linux/rseq.h cpu_id (5.10, 7.2): when rseq(2) returns, cpu_id and cpu_id_start hold the CPU that "
+       "the thread runs "
        "on, whatever stood there [GLC-9]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -40,7 +41,8 @@ CLAUSE(registering_fills_in_the_cpu,
 }
 
 CLAUSE(the_cpu_follows_the_thread,
-       "include/uapi/linux/rseq.h cpu_id (5.10, 7.2): whenever the thread returns to user mode on another CPU, cpu_id and cpu_id_start "
+       "include/uapi/linux/rseq.h cpu_id (5.10, 7.2): whenever the thread returns to user mode on another CPU, cpu_id "
+       "and cpu_id_start "
        "are that one [GLC-9] [RSQ-1]", .needs = "cpus=2", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -76,7 +78,8 @@ static int shows_its_cpu(void *arg)
 }
 
 CLAUSE(a_thread_moved_by_another_sees_it,
-       "include/uapi/linux/rseq.h cpu_id (5.10, 7.2): a thread that is moved while it runs, by another's sched_setaffinity(2), goes on "
+       "include/uapi/linux/rseq.h cpu_id (5.10, 7.2): a thread that is moved while it runs, by another's "
+       "sched_setaffinity(2), goes on "
        "with the new CPU in its area [RSQ-1]", .needs = "cpus=2", RSEQ)
 {
 	struct stranger s = { .area = rseq_area() };
@@ -98,7 +101,8 @@ CLAUSE(a_thread_moved_by_another_sees_it,
 }
 
 CLAUSE(each_thread_has_its_own_area,
-       "kernel/rseq.c sys_rseq (5.10, 7.2): registration is of the calling thread: two threads of a process have areas of their own, and "
+       "kernel/rseq.c sys_rseq (5.10, 7.2): registration is of the calling thread: two threads of a process have areas "
+       "of their own, and "
        "each shows its own CPU [GLC-9]", .needs = "cpus=2", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -132,7 +136,8 @@ static int counts_up(void *arg)
 }
 
 CLAUSE(preemption_rewrites_the_ids_of_an_area_of_32_bytes,
-       "include/linux/rseq.h rseq_sched_switch_event (7.2): an area of the original length has its ids written after each context "
+       "include/linux/rseq.h rseq_sched_switch_event (7.2): an area of the original length has its ids written after "
+       "each context "
        "switch; TCMalloc marks cpu_id_start and waits for that [RSQ-2]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -163,7 +168,8 @@ static void does_nothing(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(the_end_of_the_original_area_is_left_alone,
-       "include/linux/rseq_entry.h (7.2), include/uapi/linux/rseq.h (5.10): in an area of 32 bytes the kernel writes none of the last four; "
+       "include/linux/rseq_entry.h (7.2), include/uapi/linux/rseq.h (5.10): in an area of 32 bytes the kernel writes "
+       "none of the last four; "
        "allocators keep fields of their own there [RSQ-2]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -185,7 +191,8 @@ CLAUSE(the_end_of_the_original_area_is_left_alone,
 }
 
 CLAUSE(the_node_is_that_of_the_cpu,
-       "include/uapi/linux/rseq.h node_id (6.3, 7.2): holds the NUMA node of the current CPU, and 0 once the area is given back",
+       "include/uapi/linux/rseq.h node_id (6.3, 7.2): holds the NUMA node of the current CPU, and 0 once the area is "
+       "given back",
        NODE_AND_CID)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -260,7 +267,8 @@ static bool both_at_once(struct runner *mine, struct runner *other)
 }
 
 CLAUSE(threads_that_run_at_once_have_concurrency_ids_of_their_own,
-       "include/uapi/linux/rseq.h mm_cid (6.3, 7.2): a concurrency id belongs to one running thread of an address space at a time, and is "
+       "include/uapi/linux/rseq.h mm_cid (6.3, 7.2): a concurrency id belongs to one running thread of an address "
+       "space at a time, and is "
        "less than the number of possible CPUs", .needs = "cpus=2", .timeout = 30, NODE_AND_CID)
 {
 	AREA_OF_A_FREE_THREAD(area);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 CLAUSE(fork_hands_the_registration_on,
-       "include/linux/rseq.h rseq_fork (5.10, 7.2): a child with memory of its own has the parent's area registered, and the kernel keeps "
+       "include/linux/rseq.h rseq_fork (5.10, 7.2): a child with memory of its own has the parent's area registered, "
+       "and the kernel keeps "
        "the CPU in the child's copy up to date [RSQ-1]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -44,7 +45,8 @@ static int tries_both(void *arg)
 }
 
 CLAUSE(a_new_thread_has_no_area,
-       "include/linux/rseq.h rseq_fork (5.10, 7.2): a thread (CLONE_VM) starts unregistered, with rseq(2) free to take an area of its own, "
+       "include/linux/rseq.h rseq_fork (5.10, 7.2): a thread (CLONE_VM) starts unregistered, with rseq(2) free to take "
+       "an area of its own, "
        "and the creator keeps his [CLN-8] [RSQ-2] [GLC-9]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -62,7 +64,8 @@ CLAUSE(a_new_thread_has_no_area,
 }
 
 CLAUSE(a_vfork_child_has_no_area,
-       "include/linux/rseq.h rseq_fork (5.10, 7.2): a child that borrows the parent's memory (CLONE_VM, no thread) starts unregistered and "
+       "include/linux/rseq.h rseq_fork (5.10, 7.2): a child that borrows the parent's memory (CLONE_VM, no thread) "
+       "starts unregistered and "
        "leaves the parent's area alone [CLN-8] [GLC-13]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -106,7 +109,8 @@ CLAUSE(exec_forgets_the_area,
 }
 
 CLAUSE(an_exec_that_fails_keeps_the_area,
-       "fs/exec.c bprm_execve (5.10, 7.2): after an execve(2) that fails the area is registered as before and its CPU right",
+       "fs/exec.c bprm_execve (5.10, 7.2): after an execve(2) that fails the area is registered as before and its CPU "
+       "right",
        RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -133,7 +137,8 @@ static int registers_and_ends(void *arg)
 }
 
 CLAUSE(the_end_of_a_thread_ends_its_registration,
-       "kernel/rseq.c (5.10, 7.2): a thread may end with its area registered; nothing is written there afterwards, and another thread may "
+       "kernel/rseq.c (5.10, 7.2): a thread may end with its area registered; nothing is written there afterwards, and "
+       "another thread may "
        "register it at once [GLC-9]", RSEQ)
 {
 	struct newcomer n = { .own = rseq_area() };

@@ -7,7 +7,8 @@
 #include <sys/resource.h>
 
 CLAUSE(a_thread_registers_and_unregisters_an_area,
-       "kernel/rseq.c sys_rseq (5.10, 7.2): an aligned area of 32 bytes is registered with 0, unregistered with RSEQ_FLAG_UNREGISTER "
+       "kernel/rseq.c sys_rseq (5.10, 7.2): an aligned area of 32 bytes is registered with 0, unregistered with "
+       "RSEQ_FLAG_UNREGISTER "
        "and the same address, length and signature, and can then be registered again [GLC-9] [RSQ-3]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -20,7 +21,8 @@ CLAUSE(a_thread_registers_and_unregisters_an_area,
 }
 
 CLAUSE(areas_that_cannot_be_are_refused,
-       "kernel/rseq.c sys_rseq EINVAL (5.10, 7.2): an area shorter than 32 bytes, one not aligned to 32 bytes, and unknown flags are "
+       "kernel/rseq.c sys_rseq EINVAL (5.10, 7.2): an area shorter than 32 bytes, one not aligned to 32 bytes, and "
+       "unknown flags are "
        "refused; nothing is then registered or written [RSQ-3]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -44,7 +46,8 @@ CLAUSE(areas_that_cannot_be_are_refused,
 }
 
 CLAUSE(a_second_registration_says_what_is_wrong_with_it,
-       "kernel/rseq.c sys_rseq EBUSY, EINVAL, EPERM (5.10, 7.2): while an area is registered, the same again is EBUSY, another address "
+       "kernel/rseq.c sys_rseq EBUSY, EINVAL, EPERM (5.10, 7.2): while an area is registered, the same again is EBUSY, "
+       "another address "
        "or length EINVAL, another signature EPERM; the first stays [RSQ-3] [incident 34]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -62,7 +65,8 @@ CLAUSE(a_second_registration_says_what_is_wrong_with_it,
 }
 
 CLAUSE(unregistering_asks_for_what_was_registered,
-       "kernel/rseq.c sys_rseq RSEQ_FLAG_UNREGISTER (5.10, 7.2): another address or length, or a further flag, is EINVAL, another "
+       "kernel/rseq.c sys_rseq RSEQ_FLAG_UNREGISTER (5.10, 7.2): another address or length, or a further flag, is "
+       "EINVAL, another "
        "signature EPERM, and the area stays registered; without one it is EINVAL [RSQ-3]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -85,7 +89,8 @@ CLAUSE(unregistering_asks_for_what_was_registered,
 }
 
 CLAUSE(an_area_that_is_given_back_says_so,
-       "include/uapi/linux/rseq.h cpu_id RSEQ_CPU_ID_UNINITIALIZED (5.10, 7.2): unregistering leaves cpu_id at -1 and cpu_id_start at a "
+       "include/uapi/linux/rseq.h cpu_id RSEQ_CPU_ID_UNINITIALIZED (5.10, 7.2): unregistering leaves cpu_id at -1 and "
+       "cpu_id_start at a "
        "possible CPU, 0; the kernel writes there no more [GLC-9]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -103,8 +108,10 @@ CLAUSE(an_area_that_is_given_back_says_so,
 }
 
 CLAUSE(registering_an_area_with_a_stale_section_is_harmless,
-       "kernel/rseq.c sys_rseq (6.12.39, 7.2): an rseq_cs that is not NULL when the area is registered is cleared; older libcs hand a "
-       "thread the area of one that has ended [RSQ-1]", .since = KERNEL(6, 12), .config = "RSEQ", .needed_by = RSEQ_USERS,
+       "kernel/rseq.c sys_rseq (6.12.39, 7.2): an rseq_cs that is not NULL when the area is registered is cleared; "
+       "older libcs hand a "
+       "thread the area of one that has ended "
+       "[RSQ-1]", .since = KERNEL(6, 12), .config = "RSEQ", .needed_by = RSEQ_USERS,
        .commit = "fd881d0a085f rseq: Fix segfault on registration when rseq_cs is non-zero")
 {
 	static const uint64_t stale[] = { 8, 0x10, ~0ULL & -32 };
@@ -136,7 +143,8 @@ static int status_of_registering_at(void *where)
 }
 
 CLAUSE(an_area_nobody_can_write_is_not_taken_silently,
-       "kernel/rseq.c rseq_register EFAULT (7.2), __rseq_handle_notify_resume (5.10): an area that cannot be written is refused with "
+       "kernel/rseq.c rseq_register EFAULT (7.2), __rseq_handle_notify_resume (5.10): an area that cannot be written "
+       "is refused with "
        "EFAULT or, by older kernels, ends in SIGSEGV on the way back to user mode", RSEQ)
 {
 	void *where[] = { unmapped_page(), forbidden_page() };
@@ -159,7 +167,8 @@ static long has_feature_size(void)
 #define EXTENSIBLE .since = KERNEL(6, 3), .config = "RSEQ", .probe = has_feature_size, .needed_by = RSEQ_USERS
 
 CLAUSE(an_area_as_long_as_the_features_is_taken,
-       "kernel/rseq.c rseq_length_valid (6.3, 7.2): above 32 bytes any length that holds AT_RSEQ_FEATURE_SIZE and is aligned to AT_RSEQ_ALIGN "
+       "kernel/rseq.c rseq_length_valid (6.3, 7.2): above 32 bytes any length that holds AT_RSEQ_FEATURE_SIZE and is "
+       "aligned to AT_RSEQ_ALIGN "
        "is taken, and one that is shorter or less aligned is EINVAL", EXTENSIBLE)
 {
 	unsigned long size = getauxval(AT_RSEQ_FEATURE_SIZE), align = getauxval(AT_RSEQ_ALIGN);
@@ -183,7 +192,8 @@ CLAUSE(an_area_as_long_as_the_features_is_taken,
 }
 
 CLAUSE(slice_extensions_are_there_or_properly_absent,
-       "Documentation/userspace-api/rseq.rst slice extensions (7.0): prctl PR_RSEQ_SLICE_EXTENSION answers 0 or 1 to GET where it is built "
+       "Documentation/userspace-api/rseq.rst slice extensions (7.0): prctl PR_RSEQ_SLICE_EXTENSION answers 0 or 1 to "
+       "GET where it is built "
        "in; elsewhere EINVAL, or ENOTSUPP, and rseq_slice_yield(2) ENOSYS", RSEQ)
 {
 	long get = raw_syscall(__NR_prctl, PR_RSEQ_SLICE_EXTENSION, PR_RSEQ_SLICE_EXTENSION_GET, 0, 0, 0);

@@ -48,7 +48,8 @@ static int counts_up(void *arg)
 }
 
 CLAUSE(a_section_that_nobody_interrupts_ends,
-       "include/uapi/linux/rseq.h struct rseq_cs (5.10, 7.2): a critical section that is not preempted, migrated or hit by a signal runs "
+       "include/uapi/linux/rseq.h struct rseq_cs (5.10, 7.2): a critical section that is not preempted, migrated or "
+       "hit by a signal runs "
        "to its end [RSQ-1]", .needs = "cpus=2", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -67,7 +68,8 @@ CLAUSE(a_section_that_nobody_interrupts_ends,
 }
 
 CLAUSE(preemption_aborts_a_section,
-       "kernel/rseq.c (5.10, 7.2): a section that was preempted is aborted, also when the thread goes on on the same CPU: it never sees "
+       "kernel/rseq.c (5.10, 7.2): a section that was preempted is aborted, also when the thread goes on on the same "
+       "CPU: it never sees "
        "what another thread did on this CPU meanwhile [RSQ-1] [incident 32]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -90,7 +92,8 @@ CLAUSE(preemption_aborts_a_section,
 }
 
 CLAUSE(a_fault_in_a_section_aborts_it,
-       "kernel/rseq.c rseq_signal_deliver (5.10, 7.2): a signal whose cause is an instruction of the section aborts it: the handler is "
+       "kernel/rseq.c rseq_signal_deliver (5.10, 7.2): a signal whose cause is an instruction of the section aborts "
+       "it: the handler is "
        "entered as from abort_ip, rseq_cs is NULL by then, and its return goes to the abort [RSQ-1]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -111,7 +114,8 @@ CLAUSE(a_fault_in_a_section_aborts_it,
 }
 
 CLAUSE(a_signal_from_another_thread_aborts_a_section,
-       "kernel/rseq.c rseq_signal_deliver (5.10, 7.2): a thread that is hit by a signal in a section never goes on in it: what its handler "
+       "kernel/rseq.c rseq_signal_deliver (5.10, 7.2): a thread that is hit by a signal in a section never goes on in "
+       "it: what its handler "
        "sees as interrupted lies outside [RSQ-1]", .timeout = 30, RSEQ)
 {
 	struct worker w;
@@ -133,7 +137,8 @@ CLAUSE(a_signal_from_another_thread_aborts_a_section,
 }
 
 CLAUSE(a_handler_may_have_sections_of_its_own,
-       "kernel/rseq.c (5.10, 7.2): a signal handler that interrupted a section may enter one itself, which may be aborted as well; the outer "
+       "kernel/rseq.c (5.10, 7.2): a signal handler that interrupted a section may enter one itself, which may be "
+       "aborted as well; the outer "
        "one goes to its own abort after that [RSQ-1]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -152,7 +157,8 @@ CLAUSE(a_handler_may_have_sections_of_its_own,
 }
 
 CLAUSE(migration_aborts_a_section,
-       "kernel/rseq.c rseq_migrate (5.10, 7.2): a thread that is moved to another CPU in a section is aborted there, and finds the new CPU "
+       "kernel/rseq.c rseq_migrate (5.10, 7.2): a thread that is moved to another CPU in a section is aborted there, "
+       "and finds the new CPU "
        "in its area [RSQ-1]", .needs = "cpus=2", RSEQ)
 {
 	struct worker w;
@@ -172,7 +178,8 @@ CLAUSE(migration_aborts_a_section,
 }
 
 CLAUSE(a_signal_outside_of_the_section_forgets_it,
-       "kernel/rseq.c rseq_ip_fixup (5.10), rseq_update_user_cs (7.2): when a signal arrives while rseq_cs names a section that the thread "
+       "kernel/rseq.c rseq_ip_fixup (5.10), rseq_update_user_cs (7.2): when a signal arrives while rseq_cs names a "
+       "section that the thread "
        "is not in, rseq_cs becomes NULL and the thread goes on where it was [RSQ-1]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
@@ -212,8 +219,10 @@ static int status_of_a_fault_in(const struct rseq_cs *cs, uint32_t signature)
 }
 
 CLAUSE(an_abort_without_the_signature_is_fatal,
-       "kernel/rseq.c rseq_get_rseq_cs (5.10), rseq_update_user_cs (7.2): the four bytes in front of abort_ip must be the registered "
-       "signature, else the thread gets SIGSEGV, which no handler catches; nobody is sent to arbitrary code [RSQ-1]", RSEQ)
+       "kernel/rseq.c rseq_get_rseq_cs (5.10), rseq_update_user_cs (7.2): the four bytes in front of abort_ip must be "
+       "the registered "
+       "signature, else the thread gets SIGSEGV, which no handler catches; nobody is sent to arbitrary code "
+       "[RSQ-1]", RSEQ)
 {
 	struct rseq_cs cs = rseq_section(), elsewhere = cs;
 
@@ -226,7 +235,8 @@ CLAUSE(an_abort_without_the_signature_is_fatal,
 }
 
 CLAUSE(a_descriptor_that_cannot_be_is_fatal,
-       "kernel/rseq.c rseq_get_rseq_cs (5.10), rseq_update_user_cs (7.2): a descriptor that cannot be read, or whose abort_ip is not in "
+       "kernel/rseq.c rseq_get_rseq_cs (5.10), rseq_update_user_cs (7.2): a descriptor that cannot be read, or whose "
+       "abort_ip is not in "
        "user space, ends in SIGSEGV [RSQ-1]", RSEQ)
 {
 	struct rseq_cs cs = rseq_section();

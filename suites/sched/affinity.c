@@ -87,7 +87,8 @@ CLAUSE(getaffinity_returns_the_number_of_bytes_it_wrote,
 }
 
 CLAUSE(getaffinity_refuses_a_mask_too_short_for_the_kernels_cpus,
-       "sched_getaffinity(2) ERRORS EINVAL: cpusetsize is smaller than the size of the affinity mask used by the kernel; "
+       "sched_getaffinity(2) ERRORS EINVAL: cpusetsize is smaller than the size of the affinity mask used by the "
+       "kernel; "
        "every longer multiple of the word size is accepted and 8 KiB always is enough [AFF-3]", .needed_by = USERS)
 {
 	struct mask whole = affinity_of(0);
@@ -117,7 +118,8 @@ CLAUSE(getaffinity_refuses_a_mask_too_short_for_the_kernels_cpus,
 }
 
 CLAUSE(getaffinity_refuses_a_length_that_is_no_multiple_of_a_word,
-       "kernel/sched/syscalls.c sched_getaffinity (6.12): a length that is not a multiple of sizeof(unsigned long) is EINVAL "
+       "kernel/sched/syscalls.c sched_getaffinity (6.12): a length that is not a multiple of sizeof(unsigned long) is "
+       "EINVAL "
        "[AFF-3] [incident 100]", .needed_by = USERS)
 {
 	unsigned char *mask = guarded(LARGE);
@@ -148,7 +150,8 @@ CLAUSE(affinity_of_nobody_is_esrch,
 }
 
 CLAUSE(setaffinity_is_read_back_and_moves_the_thread_at_once,
-       "sched_setaffinity(2): sets the mask of the thread; if it runs on a CPU not in the mask, it is migrated to one of them "
+       "sched_setaffinity(2): sets the mask of the thread; if it runs on a CPU not in the mask, it is migrated to one "
+       "of them "
        "before the call returns [AFF-2]", .needed_by = USERS " erlang:scheduler_bind")
 {
 	struct mask all = affinity_of(0);
@@ -167,7 +170,8 @@ CLAUSE(setaffinity_is_read_back_and_moves_the_thread_at_once,
 }
 
 CLAUSE(setaffinity_to_no_cpu_is_refused_and_changes_nothing,
-       "sched_setaffinity(2) ERRORS EINVAL: the mask contains no processors that are currently on the system and permitted to "
+       "sched_setaffinity(2) ERRORS EINVAL: the mask contains no processors that are currently on the system and "
+       "permitted to "
        "the thread", .needed_by = USERS)
 {
 	struct mask before = affinity_of(0), none = { { 0 } }, after;
@@ -179,7 +183,8 @@ CLAUSE(setaffinity_to_no_cpu_is_refused_and_changes_nothing,
 }
 
 CLAUSE(setaffinity_drops_cpus_that_are_not_there,
-       "sched_setaffinity(2) NOTES: the affinity is the intersection of the mask with the CPUs that are present and permitted "
+       "sched_setaffinity(2) NOTES: the affinity is the intersection of the mask with the CPUs that are present and "
+       "permitted "
        "[AFF-2]", .needed_by = USERS)
 {
 	struct mask before = affinity_of(0), every, after;
@@ -194,7 +199,8 @@ CLAUSE(setaffinity_drops_cpus_that_are_not_there,
 }
 
 CLAUSE(setaffinity_takes_a_short_mask_as_padded_with_zeros,
-       "kernel/sched/syscalls.c get_user_cpu_mask (6.12): a mask shorter than the kernel's is extended with zero bits, one longer "
+       "kernel/sched/syscalls.c get_user_cpu_mask (6.12): a mask shorter than the kernel's is extended with zero bits, "
+       "one longer "
        "is cut to it", .needed_by = USERS)
 {
 	struct mask before = affinity_of(0), after, one;
@@ -238,7 +244,8 @@ static int pin_and_report(void *arg)
 }
 
 CLAUSE(affinity_belongs_to_the_thread_alone,
-       "sched_setaffinity(2) NOTES: the affinity mask is a per-thread attribute; pid 0 is the calling thread and a thread ID "
+       "sched_setaffinity(2) NOTES: the affinity mask is a per-thread attribute; pid 0 is the calling thread and a "
+       "thread ID "
        "names one thread of the process [AFF-2]", .needs = "cpus=2", .needed_by = USERS)
 {
 	struct mask all = affinity_of(0), after, first = mask_of(nth_cpu(&all, 0)), second = mask_of(nth_cpu(&all, 1));
@@ -276,7 +283,8 @@ AFTER_EXEC(exits_with_zero_if_affinity_is_one_cpu)
 }
 
 CLAUSE(affinity_is_inherited_by_threads_and_children_and_kept_over_exec,
-       "sched_setaffinity(2) NOTES: a child created via fork(2) inherits its parent's CPU affinity mask; the mask is preserved "
+       "sched_setaffinity(2) NOTES: a child created via fork(2) inherits its parent's CPU affinity mask; the mask is "
+       "preserved "
        "across an execve(2) [CLN-10] [AFF-2]", .needs = "cpus=2", .needed_by = USERS)
 {
 	struct mask all = affinity_of(0);
@@ -321,7 +329,8 @@ CLAUSE(affinity_of_anothers_process_can_be_read_and_not_set,
 }
 
 CLAUSE(affinity_agrees_with_proc_status,
-       "proc_pid_status(5) Cpus_allowed_list: the CPUs on which this thread may be scheduled, as a list", .needed_by = USERS)
+       "proc_pid_status(5) Cpus_allowed_list: the CPUs on which this thread may be scheduled, as a "
+       "list", .needed_by = USERS)
 {
 	struct mask mine = affinity_of(0), listed = { { 0 } };
 	char status[8192], *at;

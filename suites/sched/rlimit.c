@@ -26,7 +26,8 @@ static struct limit limit_of(int what)
 }
 
 CLAUSE(prlimit_returns_what_was_set,
-       "prlimit(2): sets the soft and hard limits and returns the previous ones in one call [RLM-1]", .needed_by = USERS)
+       "prlimit(2): sets the soft and hard limits and returns the previous ones in one call "
+       "[RLM-1]", .needed_by = USERS)
 {
 	struct limit before = limit_of(RLIMIT_NOFILE), lower, *old = guarded(sizeof(*old));
 	struct limit seen;
@@ -43,7 +44,8 @@ CLAUSE(prlimit_returns_what_was_set,
 }
 
 CLAUSE(prlimit_keeps_sixty_four_bits_and_infinity,
-       "prlimit(2) BUGS: prlimit64 uses 64-bit limits on every architecture; RLIM64_INFINITY means no limit", .needed_by = USERS)
+       "prlimit(2) BUGS: prlimit64 uses 64-bit limits on every architecture; RLIM64_INFINITY means no "
+       "limit", .needed_by = USERS)
 {
 	struct limit before = limit_of(RLIMIT_FSIZE), l = { ~0ULL, before.hard }, seen;
 
@@ -63,7 +65,8 @@ CLAUSE(prlimit_keeps_sixty_four_bits_and_infinity,
 }
 
 CLAUSE(prlimit_refuses_what_makes_no_sense,
-       "prlimit(2) ERRORS EINVAL: the resource is not valid, or rlim_cur is greater than rlim_max; EFAULT for bad addresses; "
+       "prlimit(2) ERRORS EINVAL: the resource is not valid, or rlim_cur is greater than rlim_max; EFAULT for bad "
+       "addresses; "
        "ESRCH for no such process", .needed_by = USERS)
 {
 	struct limit before = limit_of(RLIMIT_NOFILE), crossed = { 2, 1 }, seen;
@@ -81,7 +84,8 @@ CLAUSE(prlimit_refuses_what_makes_no_sense,
 }
 
 CLAUSE(each_resource_has_a_soft_limit_no_higher_than_its_hard_one,
-       "prlimit(2): every resource has an associated soft and hard limit, and the hard limit is the ceiling of the soft one",
+       "prlimit(2): every resource has an associated soft and hard limit, and the hard limit is the ceiling of the "
+       "soft one",
        .needed_by = USERS)
 {
 	for (int what = 0; what < RLIM_NLIMITS; what++) {
@@ -94,7 +98,8 @@ CLAUSE(each_resource_has_a_soft_limit_no_higher_than_its_hard_one,
 }
 
 CLAUSE(an_unprivileged_process_may_lower_and_not_raise_its_hard_limit,
-       "prlimit(2) ERRORS EPERM: an unprivileged process tried to raise the hard limit; lowering it is irreversible, and the soft "
+       "prlimit(2) ERRORS EPERM: an unprivileged process tried to raise the hard limit; lowering it is irreversible, "
+       "and the soft "
        "limit may move up to it [RLM-1]", .as_nobody = 1, .needed_by = USERS)
 {
 	struct limit l = limit_of(RLIMIT_NOFILE), seen;
@@ -113,7 +118,8 @@ CLAUSE(an_unprivileged_process_may_lower_and_not_raise_its_hard_limit,
 }
 
 CLAUSE(the_limit_on_files_stops_at_exactly_its_number,
-       "getrlimit(2) RLIMIT_NOFILE: one greater than the maximum file descriptor number; attempts to exceed it yield EMFILE",
+       "getrlimit(2) RLIMIT_NOFILE: one greater than the maximum file descriptor number; attempts to exceed it yield "
+       "EMFILE",
        .needed_by = USERS)
 {
 	struct limit l = limit_of(RLIMIT_NOFILE);
@@ -172,7 +178,8 @@ AFTER_EXEC(exits_with_zero_if_files_are_limited_to_77)
 }
 
 CLAUSE(limits_are_inherited_by_a_child_and_kept_over_exec,
-       "getrlimit(2) NOTES: a child process created via fork(2) inherits its parent's resource limits, and they are preserved "
+       "getrlimit(2) NOTES: a child process created via fork(2) inherits its parent's resource limits, and they are "
+       "preserved "
        "across execve(2) [RLM-1]", .needed_by = USERS)
 {
 	struct limit l = limit_of(RLIMIT_NOFILE);
@@ -193,7 +200,8 @@ CLAUSE(limits_are_inherited_by_a_child_and_kept_over_exec,
 }
 
 CLAUSE(limits_of_another_process_are_for_its_owner,
-       "prlimit(2) ERRORS EPERM: the calling process did not have permission to set limits for the process specified by pid",
+       "prlimit(2) ERRORS EPERM: the calling process did not have permission to set limits for the process specified "
+       "by pid",
        .needs = "root", .needed_by = USERS)
 {
 	int root = getpid();

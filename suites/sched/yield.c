@@ -12,7 +12,8 @@
 #define yield() raw_syscall(__NR_sched_yield)
 
 CLAUSE(yield_returns_zero_whatever_the_registers_hold,
-       "sched_yield(2) RETURN VALUE: on success 0; in the Linux implementation it always succeeds [YLD-1]", .needed_by = USERS)
+       "sched_yield(2) RETURN VALUE: on success 0; in the Linux implementation it always succeeds "
+       "[YLD-1]", .needed_by = USERS)
 {
 	for (int i = 0; i < 100; i++) {
 		EXPECT_RET(0, yield());
@@ -56,7 +57,8 @@ static void pin_to_one_cpu(void)
 }
 
 CLAUSE(yield_lets_a_peer_on_the_same_cpu_make_progress,
-       "sched_yield(2): the calling thread relinquishes the CPU, is moved to the end of the queue for its priority, and a new "
+       "sched_yield(2): the calling thread relinquishes the CPU, is moved to the end of the queue for its priority, "
+       "and a new "
        "thread gets to run [YLD-2]", .needed_by = USERS)
 {
 	struct court c = { 0 };

@@ -9,7 +9,8 @@
 #include <fcntl.h>
 
 CLAUSE(errno_fails_the_call_with_the_filters_number,
-       "seccomp(2) SECCOMP_RET_ERRNO: the system call is not executed and the 16 bits of SECCOMP_RET_DATA are its error; above 4095 they "
+       "seccomp(2) SECCOMP_RET_ERRNO: the system call is not executed and the 16 bits of SECCOMP_RET_DATA are its "
+       "error; above 4095 they "
        "count as 4095, and 0 is success", SECCOMP)
 {
 	static const struct { int data, error; } cases[] = {
@@ -26,7 +27,8 @@ CLAUSE(errno_fails_the_call_with_the_filters_number,
 }
 
 CLAUSE(a_call_that_is_denied_does_nothing,
-       "seccomp(2) SECCOMP_RET_ERRNO: the system call is not executed, also where the verdict looks like success", SECCOMP)
+       "seccomp(2) SECCOMP_RET_ERRNO: the system call is not executed, also where the verdict looks like "
+       "success", SECCOMP)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -52,7 +54,8 @@ CLAUSE(allow_and_log_execute_the_call,
 }
 
 CLAUSE(without_a_tracer_or_listener_the_call_is_not_there,
-       "seccomp(2) SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF: where no tracer, or no listener, is attached, the call is not executed and "
+       "seccomp(2) SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF: where no tracer, or no listener, is attached, the call "
+       "is not executed and "
        "fails with ENOSYS", SECCOMP)
 {
 	IN_CHILD {
@@ -93,7 +96,8 @@ static void waits_for_the_end(void)
 }
 
 CLAUSE(kill_process_ends_every_thread,
-       "seccomp(2) SECCOMP_RET_KILL_PROCESS: the whole process ends at once, killed by SIGSYS for who waits for it, whichever thread made "
+       "seccomp(2) SECCOMP_RET_KILL_PROCESS: the whole process ends at once, killed by SIGSYS for who waits for it, "
+       "whichever thread made "
        "the call [incident 45]", SECCOMP)
 {
 	int status = STATUS_OF(judge(CALL, SECCOMP_RET_KILL_PROCESS); waits_for_the_end());
@@ -104,7 +108,8 @@ CLAUSE(kill_process_ends_every_thread,
 }
 
 CLAUSE(a_kill_cannot_be_caught,
-       "seccomp(2) SECCOMP_RET_KILL_PROCESS: SIGSYS handled, ignored or blocked, the process ends [incident 45]", SECCOMP)
+       "seccomp(2) SECCOMP_RET_KILL_PROCESS: SIGSYS handled, ignored or blocked, the process ends [incident "
+       "45]", SECCOMP)
 {
 	static const uint32_t verdicts[] = { SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD };
 
@@ -120,7 +125,8 @@ CLAUSE(a_kill_cannot_be_caught,
 }
 
 CLAUSE(kill_thread_ends_the_thread_alone,
-       "seccomp(2) SECCOMP_RET_KILL_THREAD: the thread that made the call ends, its tid is cleared, and the others live on; no handler "
+       "seccomp(2) SECCOMP_RET_KILL_THREAD: the thread that made the call ends, its tid is cleared, and the others "
+       "live on; no handler "
        "runs", SECCOMP)
 {
 	int status = STATUS_OF(judge(CALL, SECCOMP_RET_KILL_THREAD); calls_in_a_thread());
@@ -196,7 +202,8 @@ static enum outcome outcome_under(uint32_t first, uint32_t second)
 }
 
 CLAUSE(the_most_restrictive_verdict_wins,
-       "seccomp(2): every filter is run, and of their values the first in this order counts, whichever filter is older: KILL_PROCESS, "
+       "seccomp(2): every filter is run, and of their values the first in this order counts, whichever filter is "
+       "older: KILL_PROCESS, "
        "KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW", .timeout = 40, SECCOMP)
 {
 	for (unsigned int strong = 0; strong < ARRAY_SIZE(order); strong++) {
@@ -213,7 +220,8 @@ CLAUSE(the_most_restrictive_verdict_wins,
 }
 
 CLAUSE(among_equal_verdicts_the_newest_filter_counts,
-       "seccomp(2): if several filters return the same action, the data of the most recently installed one is used", SECCOMP)
+       "seccomp(2): if several filters return the same action, the data of the most recently installed one is "
+       "used", SECCOMP)
 {
 	for (int error = 10; error < 14; error++) {
 		ASSERT_RET(0, judge(CALL, FAILS_WITH(error)));

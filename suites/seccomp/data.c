@@ -9,7 +9,8 @@
 #define NO 8
 
 CLAUSE(the_number_is_that_of_the_call,
-       "seccomp(2) struct seccomp_data nr: the system call number as the ABI has it: only the call named is denied, numbers that no call "
+       "seccomp(2) struct seccomp_data nr: the system call number as the ABI has it: only the call named is denied, "
+       "numbers that no call "
        "has included", SECCOMP)
 {
 	ASSERT_RET(0, judge(CALL, FAILS_WITH(YES)));
@@ -21,7 +22,8 @@ CLAUSE(the_number_is_that_of_the_call,
 }
 
 CLAUSE(the_architecture_is_that_of_the_abi,
-       "seccomp(2) struct seccomp_data arch: an AUDIT_ARCH_* value that names the calling convention: that of the program, not of the "
+       "seccomp(2) struct seccomp_data arch: an AUDIT_ARCH_* value that names the calling convention: that of the "
+       "program, not of the "
        "kernel", SECCOMP)
 {
 	ASSERT_RET(0, load_filter(0, LOAD_NR, UNLESS(CALL, 3), LOAD_ARCH, UNLESS(ARCH_AUDIT, 2), RET(FAILS_WITH(YES)), ALLOW,
@@ -41,7 +43,8 @@ static long argument_is(int n, uint64_t value, const long *args)
 }
 
 CLAUSE(each_argument_is_there_in_full,
-       "seccomp(2) struct seccomp_data args: six arguments of 64 bits: whole registers on a 64-bit ABI, without sign and with zeros above "
+       "seccomp(2) struct seccomp_data args: six arguments of 64 bits: whole registers on a 64-bit ABI, without sign "
+       "and with zeros above "
        "on a 32-bit one", .timeout = 30, SECCOMP)
 {
 	static const long patterns[][6] = {
@@ -74,7 +77,8 @@ static __attribute__((noinline)) long call_from_here(long argument)
 }
 
 CLAUSE(the_instruction_pointer_is_that_of_the_call,
-       "seccomp(2) struct seccomp_data instruction_pointer: the address of the call as SIGSYS reports it in si_call_addr, all 64 bits of it",
+       "seccomp(2) struct seccomp_data instruction_pointer: the address of the call as SIGSYS reports it in "
+       "si_call_addr, all 64 bits of it",
        SECCOMP)
 {
 	enum { IP = offsetof(struct seccomp_data, instruction_pointer) };
@@ -143,7 +147,8 @@ static long answer_of(const struct sock_filter *insns, int length)
 }
 
 CLAUSE(filters_compute_in_32_bits_without_sign,
-       "Documentation/networking/filter.rst, kernel/seccomp.c seccomp_check_filter (5.10, 7.2): every instruction that a filter may have "
+       "Documentation/networking/filter.rst, kernel/seccomp.c seccomp_check_filter (5.10, 7.2): every instruction that "
+       "a filter may have "
        "gives what classic BPF says, interpreted or compiled", .timeout = 30, SECCOMP)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(programs); i++) {
@@ -154,7 +159,8 @@ CLAUSE(filters_compute_in_32_bits_without_sign,
 }
 
 CLAUSE(division_by_zero_denies_the_call,
-       "Documentation/networking/filter.rst, net/core/filter.c bpf_convert_filter (5.10, 7.2): a filter that divides by a register that is 0 "
+       "Documentation/networking/filter.rst, net/core/filter.c bpf_convert_filter (5.10, 7.2): a filter that divides "
+       "by a register that is 0 "
        "ends with the value 0, SECCOMP_RET_KILL_THREAD", SECCOMP)
 {
 	int status = STATUS_OF(load_filter(0, LOAD_NR, UNLESS(CALL, 3), X_IS(0), X(BPF_ALU, BPF_DIV), ALLOW, ALLOW); call(0));

@@ -27,7 +27,8 @@ static int waits_and_calls(void *arg)
 }
 
 CLAUSE(a_filter_binds_the_calling_thread_alone,
-       "seccomp(2) SECCOMP_SET_MODE_FILTER: without TSYNC the filter is of the calling thread: siblings go on without, and their mode and "
+       "seccomp(2) SECCOMP_SET_MODE_FILTER: without TSYNC the filter is of the calling thread: siblings go on without, "
+       "and their mode and "
        "no_new_privs are as before", SECCOMP)
 {
 	long mode = raw_syscall(__NR_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
@@ -46,7 +47,8 @@ CLAUSE(a_filter_binds_the_calling_thread_alone,
 }
 
 CLAUSE(a_thread_inherits_the_filters_of_its_creator,
-       "seccomp(2) SECCOMP_SET_MODE_FILTER: a thread made after the filter is bound by it from its first instruction, by no_new_privs too "
+       "seccomp(2) SECCOMP_SET_MODE_FILTER: a thread made after the filter is bound by it from its first instruction, "
+       "by no_new_privs too "
        "[CLN-10]", SECCOMP)
 {
 	struct sibling s = { .go = 1 };
@@ -60,7 +62,8 @@ CLAUSE(a_thread_inherits_the_filters_of_its_creator,
 }
 
 CLAUSE(a_child_inherits_the_filters,
-       "seccomp(2) SECCOMP_SET_MODE_FILTER: children of fork(2) are constrained by the filters of the parent, all of them; a filter that the "
+       "seccomp(2) SECCOMP_SET_MODE_FILTER: children of fork(2) are constrained by the filters of the parent, all of "
+       "them; a filter that the "
        "child adds does not bind the parent", SECCOMP)
 {
 	ASSERT_RET(0, judge(CALL, FAILS_WITH(DENIED)));
@@ -85,7 +88,8 @@ AFTER_EXEC(is_denied)
 }
 
 CLAUSE(exec_keeps_the_filters,
-       "seccomp(2) SECCOMP_SET_MODE_FILTER: existing filters are preserved across execve(2), and so is no_new_privs", SECCOMP)
+       "seccomp(2) SECCOMP_SET_MODE_FILTER: existing filters are preserved across execve(2), and so is "
+       "no_new_privs", SECCOMP)
 {
 	IN_CHILD {
 		ASSERT_RET(0, judge(CALL, FAILS_WITH(DENIED)));
@@ -95,7 +99,8 @@ CLAUSE(exec_keeps_the_filters,
 }
 
 CLAUSE(a_filter_cannot_be_taken_away,
-       "seccomp(2), prctl(2) PR_SET_NO_NEW_PRIVS: mode and filters cannot be reset, no_new_privs cannot be unset, and a later filter cannot "
+       "seccomp(2), prctl(2) PR_SET_NO_NEW_PRIVS: mode and filters cannot be reset, no_new_privs cannot be unset, and "
+       "a later filter cannot "
        "allow what an earlier one denies", SECCOMP)
 {
 	ASSERT_RET(0, judge(CALL, FAILS_WITH(DENIED)));
@@ -108,7 +113,8 @@ CLAUSE(a_filter_cannot_be_taken_away,
 }
 
 CLAUSE(no_new_privs_is_of_the_thread_and_takes_one_value,
-       "prctl(2) PR_SET_NO_NEW_PRIVS: 1 sets it, anything else or further arguments are EINVAL; PR_GET_NO_NEW_PRIVS and /proc's NoNewPrivs "
+       "prctl(2) PR_SET_NO_NEW_PRIVS: 1 sets it, anything else or further arguments are EINVAL; PR_GET_NO_NEW_PRIVS "
+       "and /proc's NoNewPrivs "
        "tell it", SECCOMP)
 {
 	struct sibling s = { 0 };

@@ -13,7 +13,8 @@ static const struct sock_fprog allows = { 1, (struct sock_filter *)allow };
 #define mode()               raw_syscall(__NR_prctl, PR_GET_SECCOMP, 0, 0, 0, 0)
 
 CLAUSE(an_ordinary_user_needs_no_new_privs,
-       "seccomp(2) ERRORS EACCES: without CAP_SYS_ADMIN and with no_new_privs unset a filter is refused, and nothing is loaded; with "
+       "seccomp(2) ERRORS EACCES: without CAP_SYS_ADMIN and with no_new_privs unset a filter is refused, and nothing "
+       "is loaded; with "
        "no_new_privs set anyone may load one", .needs = "root", SECCOMP)
 {
 	if (raw_syscall(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) || !can_become(NOBODY, NOBODY))
@@ -31,7 +32,8 @@ CLAUSE(an_ordinary_user_needs_no_new_privs,
 }
 
 CLAUSE(cap_sys_admin_needs_no_no_new_privs,
-       "seccomp(2) SECCOMP_SET_MODE_FILTER: with CAP_SYS_ADMIN in its user namespace a thread loads filters without no_new_privs, which "
+       "seccomp(2) SECCOMP_SET_MODE_FILTER: with CAP_SYS_ADMIN in its user namespace a thread loads filters without "
+       "no_new_privs, which "
        "stays unset", .needs = "cap=sys_admin", SECCOMP)
 {
 	if (raw_syscall(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0))
@@ -42,7 +44,8 @@ CLAUSE(cap_sys_admin_needs_no_no_new_privs,
 }
 
 CLAUSE(prctl_and_seccomp_are_two_ways_in,
-       "prctl(2) PR_SET_SECCOMP: SECCOMP_MODE_FILTER does what seccomp(2) does with no flags; PR_GET_SECCOMP tells the mode, 2, and so do "
+       "prctl(2) PR_SET_SECCOMP: SECCOMP_MODE_FILTER does what seccomp(2) does with no flags; PR_GET_SECCOMP tells the "
+       "mode, 2, and so do "
        "/proc's Seccomp and Seccomp_filters, which counts them", SECCOMP)
 {
 	long before = status_number(0, "Seccomp_filters");
@@ -80,7 +83,8 @@ static const struct { struct sock_filter insns[3]; int length; const char *text;
 };
 
 CLAUSE(a_filter_that_cannot_be_is_refused,
-       "seccomp(2) ERRORS EINVAL: a filter that is empty, longer than BPF_MAXINSNS (4096), or has an invalid instruction, jump or offset is "
+       "seccomp(2) ERRORS EINVAL: a filter that is empty, longer than BPF_MAXINSNS (4096), or has an invalid "
+       "instruction, jump or offset is "
        "refused, and nothing is loaded", SECCOMP)
 {
 	static struct sock_filter many[BPF_MAXINSNS + 1];
@@ -99,7 +103,8 @@ CLAUSE(a_filter_that_cannot_be_is_refused,
 }
 
 CLAUSE(a_filter_that_cannot_be_read_is_refused,
-       "seccomp(2) ERRORS EFAULT: args, or the filter that it points at, is not a valid address; nothing is loaded", SECCOMP)
+       "seccomp(2) ERRORS EFAULT: args, or the filter that it points at, is not a valid address; nothing is "
+       "loaded", SECCOMP)
 {
 	ASSERT_RET(0, no_new_privs());
 	EXPECT_ERR(EFAULT, raw_seccomp(SECCOMP_SET_MODE_FILTER, 0, NULL));
@@ -110,7 +115,8 @@ CLAUSE(a_filter_that_cannot_be_read_is_refused,
 }
 
 CLAUSE(all_filters_together_have_a_limit,
-       "seccomp(2) ERRORS ENOMEM: the filters of a thread may not have more than MAX_INSNS_PER_PATH (32768) instructions together; the one "
+       "seccomp(2) ERRORS ENOMEM: the filters of a thread may not have more than MAX_INSNS_PER_PATH (32768) "
+       "instructions together; the one "
        "that is too many is refused and changes nothing", SECCOMP)
 {
 	static struct sock_filter many[BPF_MAXINSNS];
@@ -132,7 +138,8 @@ CLAUSE(all_filters_together_have_a_limit,
 }
 
 CLAUSE(unknown_operations_and_flags_are_refused,
-       "seccomp(2) ERRORS EINVAL: an unknown operation, an unknown flag, and flags or arguments of an operation that has none are refused",
+       "seccomp(2) ERRORS EINVAL: an unknown operation, an unknown flag, and flags or arguments of an operation that "
+       "has none are refused",
        SECCOMP)
 {
 	uint32_t action = SECCOMP_RET_ALLOW;
@@ -153,7 +160,8 @@ CLAUSE(unknown_operations_and_flags_are_refused,
 }
 
 CLAUSE(flags_that_only_go_together_are_refused_alone,
-       "seccomp(2) ERRORS EINVAL: SECCOMP_FILTER_FLAG_TSYNC and NEW_LISTENER go together only with TSYNC_ESRCH, since one result cannot be "
+       "seccomp(2) ERRORS EINVAL: SECCOMP_FILTER_FLAG_TSYNC and NEW_LISTENER go together only with TSYNC_ESRCH, since "
+       "one result cannot be "
        "both a thread and a descriptor", SECCOMP)
 {
 	ASSERT_RET(0, no_new_privs());
@@ -166,7 +174,8 @@ CLAUSE(flags_that_only_go_together_are_refused_alone,
 }
 
 CLAUSE(the_actions_that_there_are_can_be_asked_for,
-       "seccomp(2) SECCOMP_GET_ACTION_AVAIL: 0 for each action of the kernel, EOPNOTSUPP for any other value, EFAULT where the action "
+       "seccomp(2) SECCOMP_GET_ACTION_AVAIL: 0 for each action of the kernel, EOPNOTSUPP for any other value, EFAULT "
+       "where the action "
        "cannot be read", SECCOMP)
 {
 	static const uint32_t actions[] = {
@@ -185,7 +194,8 @@ CLAUSE(the_actions_that_there_are_can_be_asked_for,
 }
 
 CLAUSE(the_sizes_of_notifications_can_be_asked_for,
-       "seccomp(2) SECCOMP_GET_NOTIF_SIZES: fills in three 16-bit sizes, no smaller than those of 5.0, and writes nothing beyond", SECCOMP)
+       "seccomp(2) SECCOMP_GET_NOTIF_SIZES: fills in three 16-bit sizes, no smaller than those of 5.0, and writes "
+       "nothing beyond", SECCOMP)
 {
 	struct seccomp_notif_sizes *sizes = guarded(sizeof(*sizes));
 
@@ -199,7 +209,8 @@ CLAUSE(the_sizes_of_notifications_can_be_asked_for,
 }
 
 CLAUSE(strict_mode_leaves_read_write_and_exit,
-       "seccomp(2) SECCOMP_SET_MODE_STRICT: only read, write, exit and sigreturn are left, anything else ends in SIGKILL; a thread that has a "
+       "seccomp(2) SECCOMP_SET_MODE_STRICT: only read, write, exit and sigreturn are left, anything else ends in "
+       "SIGKILL; a thread that has a "
        "filter cannot enter it", SECCOMP)
 {
 	int status;

@@ -14,7 +14,8 @@ static void counts_signals(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_notification_tells_the_call,
-       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV: id names the notification, pid the caller, and data is what the filter saw: number, "
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV: id names the notification, pid the caller, and data is what the "
+       "filter saw: number, "
        "architecture, address and six arguments", SECCOMP)
 {
 	static const long args[6] = { 0x11, 0x22, -3, 0x44, 0x55, 0x66 };
@@ -38,7 +39,8 @@ CLAUSE(a_notification_tells_the_call,
 }
 
 CLAUSE(the_answer_is_the_result,
-       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_SEND: with error 0 val is what the call returns, else error, a negative errno; the call itself is "
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_SEND: with error 0 val is what the call returns, else error, a negative "
+       "errno; the call itself is "
        "not executed, and each notification has an id of its own", SECCOMP)
 {
 	static const struct { long value; int error; } answers[] = {
@@ -61,7 +63,8 @@ CLAUSE(the_answer_is_the_result,
 }
 
 CLAUSE(continue_executes_the_call,
-       "seccomp_unotify(2) SECCOMP_USER_NOTIF_FLAG_CONTINUE: the call is executed as if there were no filter; val and error must be 0, other "
+       "seccomp_unotify(2) SECCOMP_USER_NOTIF_FLAG_CONTINUE: the call is executed as if there were no filter; val and "
+       "error must be 0, other "
        "flags are EINVAL, and after a refused answer the call still waits", SECCOMP)
 {
 	struct seccomp_notif n;
@@ -81,7 +84,8 @@ CLAUSE(continue_executes_the_call,
 }
 
 CLAUSE(a_buffer_that_is_not_zero_is_refused,
-       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV EINVAL: the structure must be zeroed; one that cannot be written is EFAULT, and the "
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV EINVAL: the structure must be zeroed; one that cannot be written "
+       "is EFAULT, and the "
        "notification can then still be received", SECCOMP)
 {
 	struct seccomp_notif n = { .flags = 1 };
@@ -103,7 +107,8 @@ CLAUSE(a_buffer_that_is_not_zero_is_refused,
 }
 
 CLAUSE(an_id_is_valid_while_the_call_waits,
-       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ID_VALID: 0 while the caller waits for the answer, ENOENT once it was answered, and for any "
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ID_VALID: 0 while the caller waits for the answer, ENOENT once it was "
+       "answered, and for any "
        "other id; an answer to such an id is ENOENT as well", SECCOMP)
 {
 	struct seccomp_notif n;
@@ -126,7 +131,8 @@ CLAUSE(an_id_is_valid_while_the_call_waits,
 }
 
 CLAUSE(the_id_of_a_killed_caller_is_gone,
-       "seccomp_unotify(2) ERRORS ENOENT: the target was killed: its id is no longer valid, and no answer can be given", SECCOMP)
+       "seccomp_unotify(2) ERRORS ENOENT: the target was killed: its id is no longer valid, and no answer can be "
+       "given", SECCOMP)
 {
 	struct seccomp_notif n;
 	struct target t;
@@ -149,7 +155,8 @@ static int events_of(struct target *t)
 }
 
 CLAUSE(a_listener_can_be_polled,
-       "seccomp_unotify(2): the descriptor is readable (POLLIN) when a notification can be received, writable (POLLOUT) when one was received "
+       "seccomp_unotify(2): the descriptor is readable (POLLIN) when a notification can be received, writable "
+       "(POLLOUT) when one was received "
        "and waits for its answer, and POLLHUP when no process has the filter any more", SECCOMP)
 {
 	struct seccomp_notif n;
@@ -169,7 +176,8 @@ CLAUSE(a_listener_can_be_polled,
 }
 
 CLAUSE(closing_the_listener_ends_the_wait,
-       "seccomp_unotify(2): when the last descriptor of the listener is closed, waiting calls fail with ENOSYS, received or not, and so do "
+       "seccomp_unotify(2): when the last descriptor of the listener is closed, waiting calls fail with ENOSYS, "
+       "received or not, and so do "
        "later ones", SECCOMP)
 {
 	struct seccomp_notif n;
@@ -190,7 +198,8 @@ CLAUSE(closing_the_listener_ends_the_wait,
 }
 
 CLAUSE(there_is_one_listener,
-       "seccomp(2) ERRORS EBUSY: a thread whose filters have a listener already gets no second one; the descriptor of the one is "
+       "seccomp(2) ERRORS EBUSY: a thread whose filters have a listener already gets no second one; the descriptor of "
+       "the one is "
        "close-on-exec", SECCOMP)
 {
 	long fd = load_filter(SECCOMP_FILTER_FLAG_NEW_LISTENER, ON_CALL(CALL, SECCOMP_RET_USER_NOTIF), ALLOW);
@@ -202,7 +211,8 @@ CLAUSE(there_is_one_listener,
 }
 
 CLAUSE(a_signal_ends_the_wait,
-       "seccomp_unotify(2) NOTES: a signal handler interrupts the waiting call: EINTR without SA_RESTART, and the notification's id is gone",
+       "seccomp_unotify(2) NOTES: a signal handler interrupts the waiting call: EINTR without SA_RESTART, and the "
+       "notification's id is gone",
        SECCOMP)
 {
 	struct seccomp_notif n;
@@ -221,7 +231,8 @@ CLAUSE(a_signal_ends_the_wait,
 }
 
 CLAUSE(a_restarting_signal_makes_a_new_notification,
-       "seccomp_unotify(2) NOTES: with SA_RESTART the interrupted call is made anew, which is another notification with another id",
+       "seccomp_unotify(2) NOTES: with SA_RESTART the interrupted call is made anew, which is another notification "
+       "with another id",
        SECCOMP)
 {
 	struct seccomp_notif n, again;
@@ -244,8 +255,10 @@ CLAUSE(a_restarting_signal_makes_a_new_notification,
 }
 
 CLAUSE(a_received_call_can_be_spared_signals,
-       "seccomp(2) SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: once received, the call ends by its answer or a fatal signal alone: other signals "
-       "are handled after the answer; the flag goes with NEW_LISTENER only", .since = KERNEL(5, 19), .config = "SECCOMP_FILTER", .needed_by = SECCOMP_USERS)
+       "seccomp(2) SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: once received, the call ends by its answer or a fatal "
+       "signal alone: other signals "
+       "are handled after the answer; the flag goes with NEW_LISTENER "
+       "only", .since = KERNEL(5, 19), .config = "SECCOMP_FILTER", .needed_by = SECCOMP_USERS)
 {
 	struct seccomp_notif n;
 	struct target t;

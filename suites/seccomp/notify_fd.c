@@ -31,7 +31,8 @@ static bool waits(struct supervised *s)
 #define target_gets(s, nr, ...) ({ target_makes(&(s)->t, nr, __VA_ARGS__); target_result(&(s)->t); })
 
 CLAUSE(a_descriptor_can_be_added,
-       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD: the target gets a descriptor of the supervisor's file under the lowest free number, which "
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD: the target gets a descriptor of the supervisor's file under the "
+       "lowest free number, which "
        "is the result; it is of that very file", SECCOMP)
 {
 	struct supervised s;
@@ -51,7 +52,8 @@ CLAUSE(a_descriptor_can_be_added,
 }
 
 CLAUSE(a_descriptor_can_be_given_a_number,
-       "seccomp_unotify(2) SECCOMP_ADDFD_FLAG_SETFD: newfd is the number, whatever was open there is closed first; newfd_flags O_CLOEXEC sets "
+       "seccomp_unotify(2) SECCOMP_ADDFD_FLAG_SETFD: newfd is the number, whatever was open there is closed first; "
+       "newfd_flags O_CLOEXEC sets "
        "close-on-exec", SECCOMP)
 {
 	struct supervised s;
@@ -69,7 +71,8 @@ CLAUSE(a_descriptor_can_be_given_a_number,
 }
 
 CLAUSE(what_cannot_be_added_is_refused,
-       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD ERRORS: EBADF for a bad srcfd, ENOENT for an unknown id, EINVAL for unknown flags or newfd "
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_ADDFD ERRORS: EBADF for a bad srcfd, ENOENT for an unknown id, EINVAL "
+       "for unknown flags or newfd "
        "without SETFD; the call still waits", SECCOMP)
 {
 	struct supervised s;
@@ -89,7 +92,8 @@ CLAUSE(what_cannot_be_added_is_refused,
 }
 
 CLAUSE(nothing_can_be_added_before_it_was_received,
-       "seccomp_unotify(2) ERRORS ENOENT, EINPROGRESS: a descriptor or answer is refused unless the notification has been received and not "
+       "seccomp_unotify(2) ERRORS ENOENT, EINPROGRESS: a descriptor or answer is refused unless the notification has "
+       "been received and not "
        "answered", SECCOMP)
 {
 	struct supervised s;
@@ -113,7 +117,8 @@ CLAUSE(nothing_can_be_added_before_it_was_received,
 }
 
 CLAUSE(a_descriptor_can_be_the_answer,
-       "seccomp_unotify(2) SECCOMP_ADDFD_FLAG_SEND: adds the descriptor and answers the call with its number in one step",
+       "seccomp_unotify(2) SECCOMP_ADDFD_FLAG_SEND: adds the descriptor and answers the call with its number in one "
+       "step",
        .since = KERNEL(5, 14), .config = "SECCOMP_FILTER", .needed_by = SECCOMP_USERS)
 {
 	struct supervised s;

@@ -27,7 +27,8 @@ static int sets_a_word(void *arg)
 }
 
 CLAUSE(without_clone3_threads_come_from_clone,
-       "seccomp(2) SECCOMP_RET_ERRNO, clone(2): where a sandbox answers clone3 with ENOSYS, clone makes threads and processes as ever "
+       "seccomp(2) SECCOMP_RET_ERRNO, clone(2): where a sandbox answers clone3 with ENOSYS, clone makes threads and "
+       "processes as ever "
        "[incident 43]", SANDBOX)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
@@ -72,8 +73,10 @@ static long old_time_probe(void)
 }
 
 CLAUSE(without_the_time64_calls_the_old_ones_work,
-       "seccomp(2) SECCOMP_RET_ERRNO, futex(2), clock_gettime(2): where a sandbox answers the time64 calls of a 32-bit ABI with ENOSYS, the "
-       "calls of the same name without it wait, time out and tell the time [incident 44] [incident 45]", .needs = "32bit",
+       "seccomp(2) SECCOMP_RET_ERRNO, futex(2), clock_gettime(2): where a sandbox answers the time64 calls of a 32-bit "
+       "ABI with ENOSYS, the "
+       "calls of the same name without it wait, time out and tell the time [incident 44] [incident "
+       "45]", .needs = "32bit",
        .config = "SECCOMP_FILTER COMPAT_32BIT_TIME", .probe = old_time_probe, .needed_by = USERS)
 {
 #if defined(__NR_futex) && defined(__NR_futex_time64)
@@ -104,7 +107,8 @@ CLAUSE(without_the_time64_calls_the_old_ones_work,
 }
 
 CLAUSE(without_the_newer_file_calls_the_old_ones_work,
-       "seccomp(2) SECCOMP_RET_ERRNO: where a sandbox answers statx, openat2, faccessat2 and close_range with ENOSYS, openat, fstat, faccessat "
+       "seccomp(2) SECCOMP_RET_ERRNO: where a sandbox answers statx, openat2, faccessat2 and close_range with ENOSYS, "
+       "openat, fstat, faccessat "
        "and close work [incident 45]", SANDBOX)
 {
 	static const int unknown[] = { __NR_statx, __NR_openat2, __NR_faccessat2, __NR_close_range };
@@ -125,7 +129,8 @@ CLAUSE(without_the_newer_file_calls_the_old_ones_work,
 }
 
 CLAUSE(what_a_sandbox_forbids_is_refused_by_its_error_alone,
-       "seccomp(2) SECCOMP_RET_ERRNO: EPERM for what is forbidden and ENOSYS for what is unknown stay apart under one filter, as container "
+       "seccomp(2) SECCOMP_RET_ERRNO: EPERM for what is forbidden and ENOSYS for what is unknown stay apart under one "
+       "filter, as container "
        "profiles have them, and threads and waits go on [incident 43] [incident 44]", SANDBOX)
 {
 	struct thread t;
@@ -144,7 +149,8 @@ CLAUSE(what_a_sandbox_forbids_is_refused_by_its_error_alone,
 }
 
 CLAUSE(the_vdso_tells_the_time_where_the_calls_are_denied,
-       "vdso(7): functions of the vDSO make no system call for what they can tell themselves: the coarse clocks, of any clock source, work "
+       "vdso(7): functions of the vDSO make no system call for what they can tell themselves: the coarse clocks, of "
+       "any clock source, work "
        "under a filter that kills who asks the kernel [VDS-14] [incident 76]", SANDBOX)
 {
 	struct __kernel_timespec before = { 0 }, now;
@@ -167,7 +173,8 @@ CLAUSE(the_vdso_tells_the_time_where_the_calls_are_denied,
 }
 
 CLAUSE(a_denied_clock_is_denied_through_the_vdso_too,
-       "vdso(7), seccomp(2): a clock that the vDSO must ask the kernel for, such as a CPU clock, gives the filter's error through the vDSO as "
+       "vdso(7), seccomp(2): a clock that the vDSO must ask the kernel for, such as a CPU clock, gives the filter's "
+       "error through the vDSO as "
        "well, and no other [incident 44]", SANDBOX)
 {
 	struct __kernel_timespec now;
@@ -189,7 +196,8 @@ static void counts(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(the_restart_of_a_sleep_passes_the_filter_as_restart_syscall,
-       "seccomp(2), restart_syscall(2): a sleep that a stop interrupts goes on as restart_syscall, which the filter judges: a sandbox must "
+       "seccomp(2), restart_syscall(2): a sleep that a stop interrupts goes on as restart_syscall, which the filter "
+       "judges: a sandbox must "
        "allow that number as well", SANDBOX)
 {
 	struct __kernel_timespec hour = { 3600, 0 };
@@ -211,7 +219,8 @@ CLAUSE(the_restart_of_a_sleep_passes_the_filter_as_restart_syscall,
 }
 
 CLAUSE(signals_return_under_a_filter,
-       "seccomp(2), sigreturn(2): handlers return by rt_sigreturn, whose number the filter sees: one that allows it changes nothing, one that "
+       "seccomp(2), sigreturn(2): handlers return by rt_sigreturn, whose number the filter sees: one that allows it "
+       "changes nothing, one that "
        "kills it ends the process at the first return", SANDBOX)
 {
 	int status;

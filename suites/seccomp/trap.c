@@ -36,7 +36,8 @@ static void notes_the_trap(int sig, siginfo_t *info, void *ucontext)
 } while (0)
 
 CLAUSE(a_trap_is_a_sigsys_that_tells_all,
-       "sigaction(2) SYS_SECCOMP, seccomp(2) SECCOMP_RET_TRAP: si_signo is SIGSYS, si_code SYS_SECCOMP (1), si_syscall the number, si_arch "
+       "sigaction(2) SYS_SECCOMP, seccomp(2) SECCOMP_RET_TRAP: si_signo is SIGSYS, si_code SYS_SECCOMP (1), si_syscall "
+       "the number, si_arch "
        "the AUDIT_ARCH_* of the ABI, si_errno the filter's data [SIGINFO-2] [V8-3]", SECCOMP)
 {
 	ASSERT_TRAPPED(0x1234);
@@ -64,7 +65,8 @@ CLAUSE(the_data_of_a_trap_is_not_capped,
 }
 
 CLAUSE(the_address_of_a_trap_is_where_the_handler_returns_to,
-       "seccomp(2) SECCOMP_RET_TRAP: si_call_addr is the address of the call, which is also the interrupted program counter [V8-3]", SECCOMP)
+       "seccomp(2) SECCOMP_RET_TRAP: si_call_addr is the address of the call, which is also the interrupted program "
+       "counter [V8-3]", SECCOMP)
 {
 	ASSERT_TRAPPED(0);
 	call(0);
@@ -73,7 +75,8 @@ CLAUSE(the_address_of_a_trap_is_where_the_handler_returns_to,
 }
 
 CLAUSE(the_handler_sees_the_arguments,
-       "seccomp(2) SECCOMP_RET_TRAP: the registers in the handler's ucontext are those of just before the call: all six arguments [V8-3]",
+       "seccomp(2) SECCOMP_RET_TRAP: the registers in the handler's ucontext are those of just before the call: all "
+       "six arguments [V8-3]",
        SECCOMP)
 {
 	ASSERT_TRAPPED(0);
@@ -88,7 +91,8 @@ CLAUSE(the_handler_sees_the_arguments,
 }
 
 CLAUSE(the_handler_sets_the_result,
-       "seccomp(2) SECCOMP_RET_TRAP: the call is not executed, and what the handler puts into the result register is what it returns "
+       "seccomp(2) SECCOMP_RET_TRAP: the call is not executed, and what the handler puts into the result register is "
+       "what it returns "
        "[V8-3]", SECCOMP)
 {
 	static const long results[] = { 0, 1, 12345, 0x7ffff000 };
@@ -103,7 +107,8 @@ CLAUSE(the_handler_sets_the_result,
 }
 
 CLAUSE(a_trap_with_sigsys_blocked_or_ignored_is_fatal,
-       "seccomp(2) SECCOMP_RET_TRAP, kernel/signal.c force_sig_info_to_task (5.10, 7.2): a thread that blocks or ignores SIGSYS, or has no "
+       "seccomp(2) SECCOMP_RET_TRAP, kernel/signal.c force_sig_info_to_task (5.10, 7.2): a thread that blocks or "
+       "ignores SIGSYS, or has no "
        "handler, is killed by it", SECCOMP)
 {
 	int status = STATUS_OF(raw_sigaction(SIGSYS, notes_the_trap, 0); raw_sigprocmask(SIG_BLOCK, SIGSET(SIGSYS));
@@ -145,7 +150,8 @@ static void emulates(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_handler_may_make_system_calls_itself,
-       "seccomp(2) SECCOMP_RET_TRAP: the handler runs under the filter: a call that it allows, such as one marked by an argument, gives the "
+       "seccomp(2) SECCOMP_RET_TRAP: the handler runs under the filter: a call that it allows, such as one marked by "
+       "an argument, gives the "
        "emulated result [V8-3]", SECCOMP)
 {
 	ASSERT_RET(0, raw_sigaction(SIGSYS, emulates, 0));

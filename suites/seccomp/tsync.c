@@ -62,7 +62,8 @@ static bool member_ends(struct member *m)
 }
 
 CLAUSE(tsync_binds_every_thread,
-       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: all threads of the process have the filter when the call returns 0, those that are blocked in a "
+       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: all threads of the process have the filter when the call returns 0, "
+       "those that are blocked in a "
        "system call, or block all signals, included; it is of one call, not of the next", SECCOMP)
 {
 	struct member m[THREADS];
@@ -81,7 +82,8 @@ CLAUSE(tsync_binds_every_thread,
 }
 
 CLAUSE(tsync_hands_no_new_privs_on,
-       "kernel/seccomp.c seccomp_sync_threads (5.10, 7.2): where the caller has no_new_privs every synchronised thread gets it", SECCOMP)
+       "kernel/seccomp.c seccomp_sync_threads (5.10, 7.2): where the caller has no_new_privs every synchronised thread "
+       "gets it", SECCOMP)
 {
 	struct member m[2];
 
@@ -96,7 +98,8 @@ CLAUSE(tsync_hands_no_new_privs_on,
 }
 
 CLAUSE(tsync_takes_the_callers_other_filters_along,
-       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: the threads get the caller's whole tree of filters, those it loaded before for itself alone "
+       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: the threads get the caller's whole tree of filters, those it loaded "
+       "before for itself alone "
        "included", SECCOMP)
 {
 	long before = status_number(0, "Seccomp_filters");
@@ -111,7 +114,8 @@ CLAUSE(tsync_takes_the_callers_other_filters_along,
 }
 
 CLAUSE(a_thread_that_inherited_the_filters_is_synchronised,
-       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: a thread whose filters are an ancestor of the caller's has not diverged", SECCOMP)
+       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC: a thread whose filters are an ancestor of the caller's has not "
+       "diverged", SECCOMP)
 {
 	struct member m;
 
@@ -124,7 +128,8 @@ CLAUSE(a_thread_that_inherited_the_filters_is_synchronised,
 }
 
 CLAUSE(a_diverged_thread_is_named,
-       "seccomp(2) RETURN VALUE: if TSYNC fails, the result is the id of a thread that could not be synchronised, which is no error number; "
+       "seccomp(2) RETURN VALUE: if TSYNC fails, the result is the id of a thread that could not be synchronised, "
+       "which is no error number; "
        "no thread, the caller included, then has the filter", SECCOMP)
 {
 	long before = status_number(0, "Seccomp_filters"), privs = status_number(0, "NoNewPrivs"), result;
@@ -149,7 +154,8 @@ CLAUSE(a_diverged_thread_is_named,
 }
 
 CLAUSE(tsync_esrch_turns_the_thread_into_an_error,
-       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC_ESRCH: a thread that cannot be synchronised makes the call fail with ESRCH, and nothing is "
+       "seccomp(2) SECCOMP_FILTER_FLAG_TSYNC_ESRCH: a thread that cannot be synchronised makes the call fail with "
+       "ESRCH, and nothing is "
        "loaded or opened", SECCOMP)
 {
 	long before = status_number(0, "Seccomp_filters");
@@ -191,7 +197,8 @@ static int makes_threads(void *arg)
 }
 
 CLAUSE(tsync_misses_no_thread_that_is_being_made,
-       "kernel/fork.c copy_seccomp, kernel/seccomp.c seccomp_sync_threads (5.10, 7.2): a thread that is created while the filter spreads has "
+       "kernel/fork.c copy_seccomp, kernel/seccomp.c seccomp_sync_threads (5.10, 7.2): a thread that is created while "
+       "the filter spreads has "
        "it as well", .timeout = 30, SECCOMP)
 {
 	struct thread maker, made_one;

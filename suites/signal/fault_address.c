@@ -15,7 +15,8 @@
 #define AT_OFFSETS(o) for (size_t o = 0; o < page_size(); o += o < 8 ? 1 : o == page_size() - 1 ? 1 : page_size() - 1 - o)
 
 CLAUSE(an_unmapped_address_is_maperr_at_the_very_byte,
-       "sigaction(2) SIGSEGV: SEGV_MAPERR, address not mapped to object, and si_addr the address of the fault, for loads and stores; nothing "
+       "sigaction(2) SIGSEGV: SEGV_MAPERR, address not mapped to object, and si_addr the address of the fault, for "
+       "loads and stores; nothing "
        "else is set [SIGINFO-2]", .needed_by = USERS)
 {
 	char *page = unmapped_page();
@@ -28,7 +29,8 @@ CLAUSE(an_unmapped_address_is_maperr_at_the_very_byte,
 }
 
 CLAUSE(a_page_without_access_is_accerr_at_the_very_byte,
-       "sigaction(2) SIGSEGV: SEGV_ACCERR, invalid permissions for mapped object: PROT_NONE pages, loads and stores [JVM-1] [SIGINFO-2]",
+       "sigaction(2) SIGSEGV: SEGV_ACCERR, invalid permissions for mapped object: PROT_NONE pages, loads and stores "
+       "[JVM-1] [SIGINFO-2]",
        .needed_by = USERS)
 {
 	char *page = map_pages(1, PROT_NONE);
@@ -41,7 +43,8 @@ CLAUSE(a_page_without_access_is_accerr_at_the_very_byte,
 }
 
 CLAUSE(a_store_to_a_read_only_page_is_accerr,
-       "sigaction(2) SIGSEGV: SEGV_ACCERR for a store to a page that may be read alone, untouched, read before, or of a file; loads go on "
+       "sigaction(2) SIGSEGV: SEGV_ACCERR for a store to a page that may be read alone, untouched, read before, or of "
+       "a file; loads go on "
        "[SIGINFO-2]", .needed_by = USERS)
 {
 	char *fresh = map_pages(1, PROT_READ), *written = map_pages(1, PROT_READ | PROT_WRITE), *file;
@@ -63,7 +66,8 @@ CLAUSE(a_store_to_a_read_only_page_is_accerr,
 }
 
 CLAUSE(null_and_small_offsets_from_it_are_maperr,
-       "sigaction(2) SIGSEGV: the first page is not mapped: a load or store through NULL, and at an offset from it, is SEGV_MAPERR with the "
+       "sigaction(2) SIGSEGV: the first page is not mapped: a load or store through NULL, and at an offset from it, is "
+       "SEGV_MAPERR with the "
        "offset as si_addr [SIGINFO-2]", .needed_by = USERS)
 {
 	static const unsigned long offsets[] = { 0, 1, 8, 255, 1023, 4095 };
@@ -78,7 +82,8 @@ CLAUSE(null_and_small_offsets_from_it_are_maperr,
 }
 
 CLAUSE(an_access_across_an_edge_names_the_page_it_cannot_have,
-       "sigaction(2) SIGSEGV: si_addr of an access of several bytes is one that it cannot have: on the second page where the first is there",
+       "sigaction(2) SIGSEGV: si_addr of an access of several bytes is one that it cannot have: on the second page "
+       "where the first is there",
        .needed_by = USERS)
 {
 	char *pages = map_pages(3, PROT_READ | PROT_WRITE), *edge = pages + page_size();
@@ -102,7 +107,8 @@ CLAUSE(an_access_across_an_edge_names_the_page_it_cannot_have,
 }
 
 CLAUSE(the_code_follows_the_mapping,
-       "sigaction(2) SIGSEGV, mprotect(2), munmap(2): one address gives ACCERR, no fault and MAPERR as its page is protected, opened and "
+       "sigaction(2) SIGSEGV, mprotect(2), munmap(2): one address gives ACCERR, no fault and MAPERR as its page is "
+       "protected, opened and "
        "unmapped", .needed_by = USERS)
 {
 	char *page = map_pages(1, PROT_READ | PROT_WRITE);
@@ -122,7 +128,8 @@ CLAUSE(the_code_follows_the_mapping,
 }
 
 CLAUSE(a_jump_to_where_no_code_is_faults_there,
-       "sigaction(2) SIGSEGV: an instruction that cannot be fetched has SEGV_MAPERR or SEGV_ACCERR, and both si_addr and the pc are where the "
+       "sigaction(2) SIGSEGV: an instruction that cannot be fetched has SEGV_MAPERR or SEGV_ACCERR, and both si_addr "
+       "and the pc are where the "
        "jump went [SIGINFO-2]", .needed_by = USERS)
 {
 	char *closed = map_pages(1, PROT_NONE), *data = map_pages(1, PROT_READ | PROT_WRITE), *none = unmapped_page();
@@ -143,7 +150,8 @@ CLAUSE(a_jump_to_where_no_code_is_faults_there,
 }
 
 CLAUSE(an_address_of_the_kernel_is_maperr,
-       "sigaction(2) SIGSEGV, arch/x86/mm/fault.c (7.2) \"User-mode accesses just cause a SIGSEGV\": nothing tells whether the kernel has the "
+       "sigaction(2) SIGSEGV, arch/x86/mm/fault.c (7.2) \"User-mode accesses just cause a SIGSEGV\": nothing tells "
+       "whether the kernel has the "
        "address mapped: SEGV_MAPERR", .needed_by = USERS)
 {
 	char *address = (char *)ARCH_KERNEL_ADDRESS;
@@ -157,7 +165,8 @@ CLAUSE(an_address_of_the_kernel_is_maperr,
 }
 
 CLAUSE(an_address_that_cannot_be_translated_has_no_address,
-       "sigaction(2) SIGSEGV, arch/x86/kernel/traps.c exc_general_protection (7.2): a non-canonical address raises SIGSEGV with SI_KERNEL and "
+       "sigaction(2) SIGSEGV, arch/x86/kernel/traps.c exc_general_protection (7.2): a non-canonical address raises "
+       "SIGSEGV with SI_KERNEL and "
        "si_addr 0 [SIGINFO-2]", .needed_by = USERS)
 {
 	char *address = (char *)ARCH_NONCANONICAL;
@@ -170,7 +179,8 @@ CLAUSE(an_address_that_cannot_be_translated_has_no_address,
 }
 
 CLAUSE(a_page_past_the_end_of_its_file_is_bus_adrerr,
-       "mmap(2) SIGBUS: an access to a page of the mapping behind the end of the file is BUS_ADRERR at the very byte; the rest of the last "
+       "mmap(2) SIGBUS: an access to a page of the mapping behind the end of the file is BUS_ADRERR at the very byte; "
+       "the rest of the last "
        "page reads as 0 [SIGINFO-2]", .needed_by = USERS)
 {
 	long fd = raw_syscall(__NR_memfd_create, "osprim", 0);
@@ -195,7 +205,8 @@ CLAUSE(a_page_past_the_end_of_its_file_is_bus_adrerr,
 }
 
 CLAUSE(system_calls_say_efault_instead,
-       "errno(3) EFAULT, signal(7): the kernel's own access to memory that a call names raises no signal, be it unmapped, closed, read-only "
+       "errno(3) EFAULT, signal(7): the kernel's own access to memory that a call names raises no signal, be it "
+       "unmapped, closed, read-only "
        "or past the end of a file", .needed_by = USERS)
 {
 	void *bad[] = { forbidden_page(), map_past_the_end(), NULL, (void *)ARCH_KERNEL_ADDRESS, NULL };
@@ -213,7 +224,8 @@ CLAUSE(system_calls_say_efault_instead,
 }
 
 CLAUSE(a_protection_key_that_forbids_is_pkuerr,
-       "pkeys(7), sigaction(2) SIGSEGV: SEGV_PKUERR, access was denied by memory protection keys, with si_addr, and si_pkey the key [incident 20]",
+       "pkeys(7), sigaction(2) SIGSEGV: SEGV_PKUERR, access was denied by memory protection keys, with si_addr, and "
+       "si_pkey the key [incident 20]",
        .needed_by = "v8:ThreadIsolation")
 {
 	static const struct { int rights; bool loads; } keys[] = { { PKEY_DISABLE_ACCESS, false }, { PKEY_DISABLE_WRITE, true } };
@@ -252,7 +264,8 @@ static int store_in_thread(void *arg)
 }
 
 CLAUSE(a_fault_is_handled_by_the_thread_that_caused_it,
-       "signal(7) Execution of signal handlers: a signal generated by a fault is directed to the thread that executed the instruction",
+       "signal(7) Execution of signal handlers: a signal generated by a fault is directed to the thread that executed "
+       "the instruction",
        .needed_by = USERS)
 {
 	struct thread t;
@@ -267,7 +280,8 @@ CLAUSE(a_fault_is_handled_by_the_thread_that_caused_it,
 }
 
 CLAUSE(a_handler_can_mend_the_page_and_go_on,
-       "sigaction(2) SIGSEGV, mprotect(2) EXAMPLES: the pc is that of the instruction that faulted: after the handler has made the access legal "
+       "sigaction(2) SIGSEGV, mprotect(2) EXAMPLES: the pc is that of the instruction that faulted: after the handler "
+       "has made the access legal "
        "it is executed again, once [JVM-1]", .needed_by = "go:sigpanic jvm:SafepointMechanism ocaml:segv_handler")
 {
 	mended = map_pages(1, PROT_READ | PROT_WRITE);

@@ -60,7 +60,8 @@ static void blocked_and_ignored(const struct raiser *r)
 }
 
 CLAUSE(a_fault_kills_by_default,
-       "signal(7) Standard signals: the default action of SIGSEGV, SIGBUS, SIGILL, SIGTRAP and SIGFPE terminates the process, which is seen to have "
+       "signal(7) Standard signals: the default action of SIGSEGV, SIGBUS, SIGILL, SIGTRAP and SIGFPE terminates the "
+       "process, which is seen to have "
        "died of that signal", .needed_by = USERS)
 {
 	FOR_EACH(i, raisers)
@@ -68,7 +69,8 @@ CLAUSE(a_fault_kills_by_default,
 }
 
 CLAUSE(a_fault_kills_although_its_signal_is_ignored,
-       "sigaction(2) NOTES, kernel/signal.c force_sig_info_to_task (7.2): the signal of a fault that is ignored has its default action",
+       "sigaction(2) NOTES, kernel/signal.c force_sig_info_to_task (7.2): the signal of a fault that is ignored has "
+       "its default action",
        .needed_by = USERS)
 {
 	FOR_EACH(i, raisers)
@@ -76,7 +78,8 @@ CLAUSE(a_fault_kills_although_its_signal_is_ignored,
 }
 
 CLAUSE(a_fault_kills_although_its_signal_is_blocked,
-       "sigprocmask(2) NOTES, kernel/signal.c force_sig_info_to_task (7.2): if SIGBUS, SIGFPE, SIGILL or SIGSEGV are generated while blocked the "
+       "sigprocmask(2) NOTES, kernel/signal.c force_sig_info_to_task (7.2): if SIGBUS, SIGFPE, SIGILL or SIGSEGV are "
+       "generated while blocked the "
        "process dies of them; so of SIGTRAP", .needed_by = USERS)
 {
 	FOR_EACH(i, raisers) {
@@ -86,7 +89,8 @@ CLAUSE(a_fault_kills_although_its_signal_is_blocked,
 }
 
 CLAUSE(no_handler_runs_for_a_fault_that_is_blocked,
-       "kernel/signal.c force_sig_info_to_task (7.2): a handler whose signal is blocked is not run for a fault: the action becomes the default one",
+       "kernel/signal.c force_sig_info_to_task (7.2): a handler whose signal is blocked is not run for a fault: the "
+       "action becomes the default one",
        .needed_by = USERS)
 {
 	FOR_EACH(i, raisers) {
@@ -110,7 +114,8 @@ static void fault_in_its_handler(const struct raiser *r)
 }
 
 CLAUSE(a_fault_in_its_own_handler_kills,
-       "sigaction(2) SA_NODEFER, sigprocmask(2) NOTES: while its handler runs the signal is blocked: the same fault there kills, and the "
+       "sigaction(2) SA_NODEFER, sigprocmask(2) NOTES: while its handler runs the signal is blocked: the same fault "
+       "there kills, and the "
        "handler is entered once", .needed_by = USERS)
 {
 	entered = common_memory(page_size());
@@ -136,7 +141,8 @@ static void segv_in_another_handler(const struct raiser *r)
 }
 
 CLAUSE(a_fault_in_the_handler_of_another_signal_is_handled,
-       "sigaction(2) sa_mask: only the signal being handled and those of sa_mask are blocked: another fault in a handler has its own handler run",
+       "sigaction(2) sa_mask: only the signal being handled and those of sa_mask are blocked: another fault in a "
+       "handler has its own handler run",
        .needed_by = USERS)
 {
 	entered = common_memory(page_size());
@@ -162,7 +168,8 @@ static void one_shot(const struct raiser *r)
 }
 
 CLAUSE(a_second_fault_kills_a_one_shot_handler,
-       "sigaction(2) SA_RESETHAND: the action is the default one once the handler has been entered: the instruction that faults again kills",
+       "sigaction(2) SA_RESETHAND: the action is the default one once the handler has been entered: the instruction "
+       "that faults again kills",
        .needed_by = "go:dieFromSignal")
 {
 	entered = common_memory(page_size());
@@ -195,7 +202,8 @@ static void blocked_in_a_thread(const struct raiser *r)
 }
 
 CLAUSE(a_fault_blocked_in_one_thread_kills_the_process,
-       "signal(7), sigprocmask(2) NOTES: each thread has its own mask: a fault blocked in the thread that raises it kills all threads, although "
+       "signal(7), sigprocmask(2) NOTES: each thread has its own mask: a fault blocked in the thread that raises it "
+       "kills all threads, although "
        "another one has its signal unblocked and handled", .needed_by = USERS)
 {
 	FOR_EACH(i, raisers) {
@@ -205,7 +213,8 @@ CLAUSE(a_fault_blocked_in_one_thread_kills_the_process,
 }
 
 CLAUSE(a_sent_signal_of_a_fault_can_be_ignored_and_blocked,
-       "signal(7), kill(2): SIGSEGV, SIGBUS, SIGILL, SIGTRAP and SIGFPE that are sent are signals like others: ignored they do nothing, blocked they "
+       "signal(7), kill(2): SIGSEGV, SIGBUS, SIGILL, SIGTRAP and SIGFPE that are sent are signals like others: ignored "
+       "they do nothing, blocked they "
        "stay pending [SIGINFO-2]", .needed_by = "go:sigFromUser")
 {
 	FOR_EACH(i, raisers) {

@@ -16,7 +16,8 @@ static siginfo_t instruction_fault(int sig, int code, const void *pc)
 }
 
 CLAUSE(an_integer_division_that_cannot_be_is_intdiv_at_its_pc,
-       "sigaction(2) SIGFPE: FPE_INTDIV, integer divide by zero, or with a quotient that does not fit, with si_addr and the pc those of the "
+       "sigaction(2) SIGFPE: FPE_INTDIV, integer divide by zero, or with a quotient that does not fit, with si_addr "
+       "and the pc those of the "
        "division [SIGINFO-2]", .needed_by = USERS)
 {
 	static const struct { int n, d; } divisions[] = { { 1, 0 }, { 0, 0 }, { -7, 0 }, { INT_MIN, -1 } };
@@ -82,7 +83,8 @@ static const struct float_fault {
 };
 
 CLAUSE(a_floating_point_exception_has_its_own_code,
-       "sigaction(2) SIGFPE: FPE_FLTDIV, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES and FPE_FLTINV for the exception that was enabled, with the address "
+       "sigaction(2) SIGFPE: FPE_FLTDIV, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES and FPE_FLTINV for the exception that was "
+       "enabled, with the address "
        "of an instruction", .needed_by = "glibc:feenableexcept")
 {
 	if (!ARCH_FP_TRAPS)
@@ -106,7 +108,8 @@ CLAUSE(a_floating_point_exception_has_its_own_code,
 }
 
 CLAUSE(floating_point_exceptions_raise_nothing_unless_enabled,
-       "fenv(3), signal(7): a program starts with floating-point exceptions masked: they give infinities and NaNs and no signal",
+       "fenv(3), signal(7): a program starts with floating-point exceptions masked: they give infinities and NaNs and "
+       "no signal",
        .needed_by = "go:math")
 {
 	ASSERT_OK(keep_faults());
@@ -116,7 +119,8 @@ CLAUSE(floating_point_exceptions_raise_nothing_unless_enabled,
 }
 
 CLAUSE(an_undefined_instruction_is_sigill_at_its_pc,
-       "sigaction(2) SIGILL: a positive ILL_ code, illegal operand or opcode as the CPU tells, with si_addr and the pc those of the instruction "
+       "sigaction(2) SIGILL: a positive ILL_ code, illegal operand or opcode as the CPU tells, with si_addr and the pc "
+       "those of the instruction "
        "[SIGINFO-2]", .needed_by = USERS)
 {
 	ASSERT_OK(keep_faults());
@@ -125,7 +129,8 @@ CLAUSE(an_undefined_instruction_is_sigill_at_its_pc,
 }
 
 CLAUSE(a_breakpoint_is_sigtrap_with_the_pc_of_its_abi,
-       "sigaction(2) SIGTRAP, arch/x86/kernel/traps.c do_int3_user (7.2): a breakpoint instruction is TRAP_BRKPT with its address, or SI_KERNEL on "
+       "sigaction(2) SIGTRAP, arch/x86/kernel/traps.c do_int3_user (7.2): a breakpoint instruction is TRAP_BRKPT with "
+       "its address, or SI_KERNEL on "
        "x86; the pc is at it, or behind it on x86 [SIGINFO-2]", .needed_by = "go:breakpoint v8:OS::DebugBreak")
 {
 	ASSERT_OK(keep_faults());
@@ -145,7 +150,8 @@ static void skip_instruction(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_handler_can_go_on_behind_the_instruction,
-       "sigaction(2), kernel/signal.c force_sig_fault (7.2): the fault is raised each time the instruction is executed, once, and a handler "
+       "sigaction(2), kernel/signal.c force_sig_fault (7.2): the fault is raised each time the instruction is "
+       "executed, once, and a handler "
        "that moves the pc ends it", .needed_by = "jvm:PosixSignals::pd_hotspot_signal_handler")
 {
 	ASSERT_OK(raw_sigaction(ARCH_TRAP_SIGNAL, skip_instruction, 0));
@@ -168,7 +174,8 @@ static void fault_again(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(with_nodefer_a_handler_can_fault_itself,
-       "sigaction(2) SA_NODEFER: the signal is not blocked in its own handler: a fault there is handled like the one before", .needed_by = USERS)
+       "sigaction(2) SA_NODEFER: the signal is not blocked in its own handler: a fault there is handled like the one "
+       "before", .needed_by = USERS)
 {
 	ASSERT_OK(raw_sigaction(SIGSEGV, fault_again, SA_NODEFER));
 	EXPECT_TRUE(FAULTS(load(unmapped_page())));
@@ -185,7 +192,8 @@ static void note_order(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_fault_comes_with_its_own_information_beside_a_sent_signal,
-       "sigaction(2) The siginfo_t argument: a fault is told from a signal of the same number that was sent: each has its own si_code, whichever "
+       "sigaction(2) The siginfo_t argument: a fault is told from a signal of the same number that was sent: each has "
+       "its own si_code, whichever "
        "comes first [SIGINFO-2]", .needed_by = USERS)
 {
 	ASSERT_OK(raw_sigaction(ARCH_TRAP_SIGNAL, note_order, 0));

@@ -318,7 +318,8 @@ static long write_more_than_fits(struct stage *s)
 }
 
 CLAUSE(a_write_that_was_interrupted_midway_returns_the_count,
-       "signal(7), write(2) NOTES: a call that has transferred data when a handler interrupts it returns the number of bytes so far, with SA_RESTART "
+       "signal(7), write(2) NOTES: a call that has transferred data when a handler interrupts it returns the number of "
+       "bytes so far, with SA_RESTART "
        "and without [SIG-7]", .needed_by = USERS_OF_RESTART)
 {
 	static const struct blocking row = { RESTARTS, __NR_write, NULL, write_more_than_fits, NULL, 0 };

@@ -219,7 +219,8 @@ RESTART_CLAUSE(connect_with_a_timeout_is_not_restarted, "connect(2) with SO_SNDT
 	       NEVER_RESTARTS, __NR_connect, fill_timed_backlog, connect_one, accept_client, 0)
 
 CLAUSE(ignored_signals_leave_alone_what_is_never_restarted,
-       "signal(7) Interruption of system calls and library functions: only a handler, a stop or the end of the process interrupts: an ignored signal "
+       "signal(7) Interruption of system calls and library functions: only a handler, a stop or the end of the process "
+       "interrupts: an ignored signal "
        "leaves alone the calls that would fail with EINTR", .needed_by = USERS_OF_RESTART)
 {
 	static const struct blocking *const rows[] = {
@@ -251,7 +252,8 @@ static bool open_pair_with_a_byte(struct stage *s)
 }
 
 CLAUSE(a_receive_that_was_interrupted_midway_returns_the_count,
-       "signal(7), recv(2) MSG_WAITALL: a call that has received data when a handler interrupts it returns the number of bytes so far, with SA_RESTART "
+       "signal(7), recv(2) MSG_WAITALL: a call that has received data when a handler interrupts it returns the number "
+       "of bytes so far, with SA_RESTART "
        "and without [SIG-7]", .needed_by = USERS_OF_RESTART)
 {
 	static const struct blocking row = { RESTARTS, __NR_recvfrom, NULL, receive_two, NULL, 0 };

@@ -266,7 +266,8 @@ static void raise_semaphore(struct stage *s)
 }
 
 CLAUSE(semop_is_never_restarted,
-       "signal(7) Interruption of system calls and library functions: semop(2) and semtimedop(2)" EINTR_ALWAYS " [SIG-7]",
+       "signal(7) Interruption of system calls and library functions: semop(2) and "
+       "semtimedop(2)" EINTR_ALWAYS " [SIG-7]",
        .config = "SYSVIPC IPC_NS", .needs = "cap=sys_admin", .needed_by = USERS_OF_RESTART)
 {
 	static const struct blocking row = { NEVER_RESTARTS, NR_SEMOP, make_semaphore, lower_semaphore, raise_semaphore, 0 };
@@ -346,7 +347,8 @@ CLAUSE(mq_receive_is_restarted,
 }
 
 CLAUSE(ignored_signals_leave_alone_what_is_never_restarted,
-       "signal(7) Interruption of system calls and library functions: only a handler, a stop or the end of the process interrupts: an ignored signal "
+       "signal(7) Interruption of system calls and library functions: only a handler, a stop or the end of the process "
+       "interrupts: an ignored signal "
        "leaves alone the calls that would fail with EINTR", .needed_by = USERS_OF_RESTART)
 {
 	static const struct blocking *const rows[] = {

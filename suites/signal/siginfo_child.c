@@ -84,7 +84,8 @@ static void take_times(siginfo_t *info, siginfo_t *wanted)
 } while (0)
 
 CLAUSE(a_child_that_exits_says_so_with_its_status,
-       "sigaction(2) SIGCHLD: CLD_EXITED, si_status the exit status, si_pid and si_uid the child's; waitid(2) says the same",
+       "sigaction(2) SIGCHLD: CLD_EXITED, si_status the exit status, si_pid and si_uid the child's; waitid(2) says the "
+       "same",
        .needed_by = USERS)
 {
 	static const int statuses[] = { 0, 1, 7, 127, 255 };
@@ -100,7 +101,8 @@ CLAUSE(a_child_that_exits_says_so_with_its_status,
 }
 
 CLAUSE(an_exit_status_is_its_low_byte,
-       "sigaction(2) SIGCHLD, _exit(2): the status that the parent gets is status & 0xff, in si_status, waitid(2) and wait4(2)", .needed_by = USERS)
+       "sigaction(2) SIGCHLD, _exit(2): the status that the parent gets is status & 0xff, in si_status, waitid(2) and "
+       "wait4(2)", .needed_by = USERS)
 {
 	siginfo_t info;
 	int status;
@@ -118,7 +120,8 @@ CLAUSE(an_exit_status_is_its_low_byte,
 }
 
 CLAUSE(a_child_that_is_killed_says_by_which_signal,
-       "sigaction(2) SIGCHLD: CLD_KILLED, si_status the signal that killed it; waitid(2) says the same", .needed_by = USERS)
+       "sigaction(2) SIGCHLD: CLD_KILLED, si_status the signal that killed it; waitid(2) says the "
+       "same", .needed_by = USERS)
 {
 	static const int sigs[] = { SIGKILL, SIGTERM, SIGUSR1, 64 };
 
@@ -135,7 +138,8 @@ CLAUSE(a_child_that_is_killed_says_by_which_signal,
 }
 
 CLAUSE(a_child_that_may_not_dump_core_is_killed_not_dumped,
-       "sigaction(2) SIGCHLD, wait(2) WCOREDUMP, prctl(2) PR_SET_DUMPABLE: a signal that dumps core says CLD_KILLED where no core may be made, and "
+       "sigaction(2) SIGCHLD, wait(2) WCOREDUMP, prctl(2) PR_SET_DUMPABLE: a signal that dumps core says CLD_KILLED "
+       "where no core may be made, and "
        "bit 7 of wait4's status is clear", .needed_by = USERS)
 {
 	siginfo_t info;
@@ -160,7 +164,8 @@ CLAUSE(a_child_that_may_not_dump_core_is_killed_not_dumped,
 }
 
 CLAUSE(stop_and_continuation_are_told_with_their_signal,
-       "sigaction(2) SIGCHLD: CLD_STOPPED with the signal that stopped it, CLD_CONTINUED with SIGCONT; waitid(2) says the same",
+       "sigaction(2) SIGCHLD: CLD_STOPPED with the signal that stopped it, CLD_CONTINUED with SIGCONT; waitid(2) says "
+       "the same",
        .needed_by = USERS)
 {
 	static const int stops[] = { SIGSTOP, SIGTSTP };
@@ -187,7 +192,8 @@ CLAUSE(stop_and_continuation_are_told_with_their_signal,
 }
 
 CLAUSE(a_traced_child_that_stops_is_trapped,
-       "sigaction(2) SIGCHLD, ptrace(2): a traced child that meets a signal stops with CLD_TRAPPED and the signal's number; waitid(2) says the same",
+       "sigaction(2) SIGCHLD, ptrace(2): a traced child that meets a signal stops with CLD_TRAPPED and the signal's "
+       "number; waitid(2) says the same",
        .needed_by = "go:syscall.forkExec")
 {
 	pid_t pid;
@@ -209,7 +215,8 @@ CLAUSE(a_traced_child_that_stops_is_trapped,
 }
 
 CLAUSE(the_user_is_the_childs,
-       "sigaction(2) SIGCHLD: si_uid is the child's real user id, not the parent's; waitid(2) says the same", .needs = "cap=setuid",
+       "sigaction(2) SIGCHLD: si_uid is the child's real user id, not the parent's; waitid(2) says the "
+       "same", .needs = "cap=setuid",
        .needed_by = USERS)
 {
 	siginfo_t want;
@@ -229,7 +236,8 @@ CLAUSE(the_user_is_the_childs,
 }
 
 CLAUSE(the_times_are_the_childs_cpu_time,
-       "sigaction(2) SIGCHLD: si_utime and si_stime are the CPU time in clock ticks that the child has used, not less than it saw on its own clock",
+       "sigaction(2) SIGCHLD: si_utime and si_stime are the CPU time in clock ticks that the child has used, not less "
+       "than it saw on its own clock",
        .needed_by = "cpython:signal.sigwaitinfo")
 {
 	siginfo_t info;
@@ -266,7 +274,8 @@ static int next_code(void)
 }
 
 CLAUSE(nocldstop_silences_stops_alone,
-       "sigaction(2) SA_NOCLDSTOP: no SIGCHLD when children stop or resume; waitid(2) still tells, and the end of the child still sends one",
+       "sigaction(2) SA_NOCLDSTOP: no SIGCHLD when children stop or resume; waitid(2) still tells, and the end of the "
+       "child still sends one",
        .needed_by = "erlang:forker_driver cpython:asyncio")
 {
 	pid_t pid;
@@ -292,7 +301,8 @@ CLAUSE(nocldstop_silences_stops_alone,
 }
 
 CLAUSE(nocldwait_leaves_no_zombie_and_still_signals,
-       "sigaction(2) SA_NOCLDWAIT: children do not become zombies: wait4(2) blocks until all have ended and fails with ECHILD; SIGCHLD is sent "
+       "sigaction(2) SA_NOCLDWAIT: children do not become zombies: wait4(2) blocks until all have ended and fails with "
+       "ECHILD; SIGCHLD is sent "
        "all the same, as on Linux", .needed_by = USERS)
 {
 	siginfo_t info;
@@ -314,7 +324,8 @@ CLAUSE(nocldwait_leaves_no_zombie_and_still_signals,
 }
 
 CLAUSE(ignoring_sigchld_leaves_no_zombie,
-       "wait(2) NOTES, sigaction(2) NOTES: with SIGCHLD set to SIG_IGN children do not become zombies and wait fails with ECHILD when all have "
+       "wait(2) NOTES, sigaction(2) NOTES: with SIGCHLD set to SIG_IGN children do not become zombies and wait fails "
+       "with ECHILD when all have "
        "ended; with SIG_DFL they do", .needed_by = USERS)
 {
 	siginfo_t info;
@@ -336,7 +347,8 @@ CLAUSE(ignoring_sigchld_leaves_no_zombie,
 }
 
 CLAUSE(a_stopped_child_is_not_lost_when_sigchld_is_ignored,
-       "wait(2) NOTES, sigaction(2) SA_NOCLDWAIT: stops are still told by waitid(2) where ends are not", .needed_by = USERS)
+       "wait(2) NOTES, sigaction(2) SA_NOCLDWAIT: stops are still told by waitid(2) where ends are "
+       "not", .needed_by = USERS)
 {
 	siginfo_t info;
 	pid_t pid;
@@ -352,7 +364,8 @@ CLAUSE(a_stopped_child_is_not_lost_when_sigchld_is_ignored,
 }
 
 CLAUSE(many_children_may_share_one_signal,
-       "signal(7) Queueing: SIGCHLD is a standard signal: of several children that ended while it was blocked one is told, the first; waiting "
+       "signal(7) Queueing: SIGCHLD is a standard signal: of several children that ended while it was blocked one is "
+       "told, the first; waiting "
        "finds them all", .needed_by = USERS)
 {
 	siginfo_t info;
@@ -376,7 +389,8 @@ CLAUSE(many_children_may_share_one_signal,
 }
 
 CLAUSE(the_signal_is_pending_when_a_wait_returns,
-       "kernel/exit.c exit_notify, do_notify_parent (7.2): the signal is sent before the child can be waited for: whoever reaps it has it pending or "
+       "kernel/exit.c exit_notify, do_notify_parent (7.2): the signal is sent before the child can be waited for: "
+       "whoever reaps it has it pending or "
        "handled", .needed_by = "go:os.signal.Notify")
 {
 	siginfo_t info;
@@ -408,7 +422,8 @@ static void ask_for_a_death_signal(struct orphan *o)
 }
 
 CLAUSE(the_death_signal_names_the_parent_that_died,
-       "prctl(2) PR_SET_PDEATHSIG: upon its parent's death the child gets the signal, with SI_USER and si_pid of the parent", .needed_by = "go:syscall.forkAndExecInChild")
+       "prctl(2) PR_SET_PDEATHSIG: upon its parent's death the child gets the signal, with SI_USER and si_pid of the "
+       "parent", .needed_by = "go:syscall.forkAndExecInChild")
 {
 	struct orphan *o = common_memory(sizeof(*o));
 	siginfo_t want;

@@ -47,8 +47,10 @@ static siginfo_t info_of_timer(int sig)
 }
 
 CLAUSE(a_timer_says_which_it_is_and_its_value,
-       "sigaction(2) The siginfo_t argument: SI_TIMER comes with si_timerid, si_overrun and the si_value of timer_create(2); what the kernel keeps for "
-       "itself there, si_sys_private, reads 0 [TMR-3] [SIGINFO-1]", .config = "POSIX_TIMERS", .needed_by = "go:setThreadCPUProfiler glibc:timer_create")
+       "sigaction(2) The siginfo_t argument: SI_TIMER comes with si_timerid, si_overrun and the si_value of "
+       "timer_create(2); what the kernel keeps for "
+       "itself there, si_sys_private, reads 0 [TMR-3] "
+       "[SIGINFO-1]", .config = "POSIX_TIMERS", .needed_by = "go:setThreadCPUProfiler glibc:timer_create")
 {
 	EXPECT_ORIGIN(info_of_timer(SIGRTMIN), OF_TIMER, start_timer(SIGEV_SIGNAL, SIGRTMIN));
 	EXPECT_ORIGIN(info_of_timer(SIGRTMIN), OF_TIMER, start_timer(SIGEV_SIGNAL, SIGRTMIN));
@@ -70,7 +72,8 @@ static long expire(int which, int sig)
 }
 
 CLAUSE(an_interval_timer_says_si_kernel,
-       "kernel/time/itimer.c it_real_fn, kernel/time/posix-cpu-timers.c check_cpu_itimer (7.2): the signals of setitimer(2) have SI_KERNEL, and no process "
+       "kernel/time/itimer.c it_real_fn, kernel/time/posix-cpu-timers.c check_cpu_itimer (7.2): the signals of "
+       "setitimer(2) have SI_KERNEL, and no process "
        "or user [ITM-1] [SIGINFO-1]", .needed_by = "go:validSIGPROF")
 {
 	EXPECT_ORIGIN(info_of(SIGALRM, SI_KERNEL), OF_KILL, expire(ITIMER_REAL, SIGALRM));
@@ -103,7 +106,8 @@ static long send_to_nobody(void)
 }
 
 CLAUSE(a_broken_pipe_says_that_the_writer_sent_it,
-       "fs/pipe.c pipe_write, net/core/stream.c sk_stream_error, kernel/signal.c send_sig (7.2): SIGPIPE has SI_USER and the writer's own process and user",
+       "fs/pipe.c pipe_write, net/core/stream.c sk_stream_error, kernel/signal.c send_sig (7.2): SIGPIPE has SI_USER "
+       "and the writer's own process and user",
        .needed_by = "go:sigpipe")
 {
 	uid_t uid = become_somebody();
@@ -120,7 +124,8 @@ static int write_in_thread(void *result)
 }
 
 CLAUSE(a_broken_pipe_is_for_the_thread_that_wrote,
-       "signal(7), pthreads(7): SIGPIPE is generated as a result of what a thread did and directed to that thread alone", .needed_by = "go:sigpipe")
+       "signal(7), pthreads(7): SIGPIPE is generated as a result of what a thread did and directed to that thread "
+       "alone", .needed_by = "go:sigpipe")
 {
 	struct thread t;
 	int result = 0;
@@ -162,7 +167,8 @@ static siginfo_t info_of_poll(int sig, int code, long band)
 }
 
 CLAUSE(input_says_which_file_and_what_happened,
-       "fcntl(2) F_SETSIG: with a signal set, even SIGIO, the siginfo tells the file by si_fd and the event by si_code POLL_IN and si_band as poll(2) does",
+       "fcntl(2) F_SETSIG: with a signal set, even SIGIO, the siginfo tells the file by si_fd and the event by si_code "
+       "POLL_IN and si_band as poll(2) does",
        .needed_by = "erlang:poller")
 {
 	static const int sigs[] = { 34, SIGIO, SIGUSR1 };
@@ -175,7 +181,8 @@ CLAUSE(input_says_which_file_and_what_happened,
 }
 
 CLAUSE(input_without_a_chosen_signal_says_si_kernel,
-       "fcntl(2) F_SETSIG: 0 means SIGIO without further information: SI_KERNEL, and no file", .needed_by = "erlang:poller")
+       "fcntl(2) F_SETSIG: 0 means SIGIO without further information: SI_KERNEL, and no "
+       "file", .needed_by = "erlang:poller")
 {
 	ASSERT_OK(hold_back(SIGIO));
 	ASSERT_TRUE(watch(0));
@@ -183,7 +190,8 @@ CLAUSE(input_without_a_chosen_signal_says_si_kernel,
 }
 
 CLAUSE(a_hangup_says_poll_hup,
-       "fcntl(2) F_SETSIG, include/uapi/asm-generic/siginfo.h POLL_HUP: the end of the other side is POLL_HUP, with POLLHUP and POLLERR in si_band",
+       "fcntl(2) F_SETSIG, include/uapi/asm-generic/siginfo.h POLL_HUP: the end of the other side is POLL_HUP, with "
+       "POLLHUP and POLLERR in si_band",
        .needed_by = "erlang:poller")
 {
 	siginfo_t got;
@@ -199,7 +207,8 @@ CLAUSE(a_hangup_says_poll_hup,
 }
 
 CLAUSE(the_descriptor_is_the_one_that_was_prepared,
-       "fcntl(2) F_SETSIG: si_fd is the number of the descriptor that F_SETFL O_ASYNC was done on; a duplicate made later does not change it",
+       "fcntl(2) F_SETSIG: si_fd is the number of the descriptor that F_SETFL O_ASYNC was done on; a duplicate made "
+       "later does not change it",
        .needed_by = "erlang:poller")
 {
 	int copy;
@@ -212,7 +221,8 @@ CLAUSE(the_descriptor_is_the_one_that_was_prepared,
 }
 
 CLAUSE(an_owner_that_is_a_thread_gets_the_signal_alone,
-       "fcntl(2) F_SETOWN_EX F_OWNER_TID: the signal is sent to that thread, and not to the process", .needed_by = "erlang:poller")
+       "fcntl(2) F_SETOWN_EX F_OWNER_TID: the signal is sent to that thread, and not to the "
+       "process", .needed_by = "erlang:poller")
 {
 	struct f_owner_ex owner = { F_OWNER_TID, 0 };
 	char text[4096], *line;
@@ -235,7 +245,8 @@ static long write_beyond_the_limit(void)
 }
 
 CLAUSE(a_file_that_grows_too_large_says_that_the_writer_sent_it,
-       "setrlimit(2) RLIMIT_FSIZE, kernel/signal.c send_sig (7.2): SIGXFSZ has SI_USER and the writer's own process and user", .needed_by = "go:sigtable")
+       "setrlimit(2) RLIMIT_FSIZE, kernel/signal.c send_sig (7.2): SIGXFSZ has SI_USER and the writer's own process "
+       "and user", .needed_by = "go:sigtable")
 {
 	struct rlimit limit = { 1, 1 };
 
@@ -253,7 +264,8 @@ static long press(int terminal, char key)
 }
 
 CLAUSE(the_keys_and_size_of_a_terminal_say_si_kernel,
-       "drivers/tty/n_tty.c isig, drivers/tty/tty_io.c tty_do_resize (7.2): SIGINT, SIGQUIT and SIGTSTP of a terminal's keys and SIGWINCH have SI_KERNEL, "
+       "drivers/tty/n_tty.c isig, drivers/tty/tty_io.c tty_do_resize (7.2): SIGINT, SIGQUIT and SIGTSTP of a "
+       "terminal's keys and SIGWINCH have SI_KERNEL, "
        "and no process or user", .needs = "file=/dev/ptmx", .needed_by = "go:sigtable")
 {
 	static const struct { char key; int sig; } keys[] = { { 3, SIGINT }, { 28, SIGQUIT }, { 26, SIGTSTP } };

@@ -53,7 +53,8 @@ static long by_a_thread(struct errand *e)
 }
 
 CLAUSE(kill_says_which_process_and_user_sent_it,
-       "sigaction(2) The siginfo_t argument: signals sent with kill(2) have SI_USER, si_pid and si_uid, the sending process "
+       "sigaction(2) The siginfo_t argument: signals sent with kill(2) have SI_USER, si_pid and si_uid, the sending "
+       "process "
        "and its real user id; nothing else is set [SIGINFO-2]"
        " [SIG-3]", .needed_by = "go:sigFromUser jvm:os::print_siginfo")
 {
@@ -66,7 +67,8 @@ CLAUSE(kill_says_which_process_and_user_sent_it,
 }
 
 CLAUSE(kill_by_a_thread_names_its_process,
-       "sigaction(2) The siginfo_t argument: si_pid is the sending process ID, whichever of its threads calls kill(2), tkill(2), "
+       "sigaction(2) The siginfo_t argument: si_pid is the sending process ID, whichever of its threads calls kill(2), "
+       "tkill(2), "
        "tgkill(2) or pidfd_send_signal(2) [SIGINFO-2]", .needed_by = "go:sigFromUser jvm:os::print_siginfo")
 {
 	long pidfd = raw_syscall(__NR_pidfd_open, getpid(), 0);
@@ -83,7 +85,8 @@ CLAUSE(kill_by_a_thread_names_its_process,
 }
 
 CLAUSE(kill_of_a_group_says_the_same,
-       "kill(2): pid 0 and pid less than -1 send to each process of a group; the signal has SI_USER and the sender, as to one",
+       "kill(2): pid 0 and pid less than -1 send to each process of a group; the signal has SI_USER and the sender, as "
+       "to one",
        .needed_by = "go:sigFromUser")
 {
 	ASSERT_OK(raw_syscall(__NR_setpgid, 0, 0));
@@ -104,7 +107,8 @@ CLAUSE(tgkill_and_tkill_are_told_from_kill,
 }
 
 CLAUSE(sigqueue_hands_on_value_and_sender_as_given,
-       "rt_sigqueueinfo(2): the siginfo is handed on: SI_QUEUE, si_pid, si_uid and si_value, the whole pointer, as the caller filled "
+       "rt_sigqueueinfo(2): the siginfo is handed on: SI_QUEUE, si_pid, si_uid and si_value, the whole pointer, as the "
+       "caller filled "
        "them; what lies behind the fields is not [SIGINFO-2]", .needed_by = "go:sigFromUser glibc:timer_create")
 {
 	static const int sigs[] = { 10, 34, 64 };
@@ -121,7 +125,8 @@ CLAUSE(sigqueue_hands_on_value_and_sender_as_given,
 }
 
 CLAUSE(sigqueue_sets_the_number_itself,
-       "rt_sigqueueinfo(2): the si_signo of what is received is the signal that was sent, whatever the caller's siginfo says",
+       "rt_sigqueueinfo(2): the si_signo of what is received is the signal that was sent, whatever the caller's "
+       "siginfo says",
        .needed_by = "glibc:sigqueue")
 {
 	siginfo_t info = queued_info(SIGUSR1), other = info;
@@ -132,7 +137,8 @@ CLAUSE(sigqueue_sets_the_number_itself,
 }
 
 CLAUSE(message_queue_and_asynchronous_codes_carry_a_value_too,
-       "sigaction(2) The siginfo_t argument: SI_MESGQ and SI_ASYNCIO come with si_pid, si_uid and si_value as SI_QUEUE does; libc "
+       "sigaction(2) The siginfo_t argument: SI_MESGQ and SI_ASYNCIO come with si_pid, si_uid and si_value as SI_QUEUE "
+       "does; libc "
        "sends the latter with rt_sigqueueinfo(2)", .needed_by = "glibc:aio_read")
 {
 	static const int codes[] = { SI_ASYNCIO, SI_MESGQ };
@@ -146,7 +152,8 @@ CLAUSE(message_queue_and_asynchronous_codes_carry_a_value_too,
 }
 
 CLAUSE(pidfd_send_signal_says_what_kill_would,
-       "pidfd_send_signal(2): with info NULL the siginfo is as implicitly supplied by kill(2): SI_USER, the sender's process and user",
+       "pidfd_send_signal(2): with info NULL the siginfo is as implicitly supplied by kill(2): SI_USER, the sender's "
+       "process and user",
        .needed_by = "go:os.Process.Signal")
 {
 	long pidfd = raw_syscall(__NR_pidfd_open, getpid(), 0);
@@ -158,7 +165,8 @@ CLAUSE(pidfd_send_signal_says_what_kill_would,
 }
 
 CLAUSE(pidfd_send_signal_hands_on_a_siginfo,
-       "pidfd_send_signal(2): with info it is handed on as by rt_sigqueueinfo(2)", .needed_by = "glibc:pidfd_send_signal")
+       "pidfd_send_signal(2): with info it is handed on as by "
+       "rt_sigqueueinfo(2)", .needed_by = "glibc:pidfd_send_signal")
 {
 	long pidfd = raw_syscall(__NR_pidfd_open, getpid(), 0);
 	siginfo_t info = queued_info(SIGRTMIN);
@@ -182,7 +190,8 @@ static long sent_by_a_child(pid_t *pid, uid_t uid, int sig)
 }
 
 CLAUSE(the_sender_is_named_even_after_it_has_ended,
-       "sigaction(2) The siginfo_t argument: si_pid and si_uid are those of the sender at the time of sending; its real user id, not "
+       "sigaction(2) The siginfo_t argument: si_pid and si_uid are those of the sender at the time of sending; its "
+       "real user id, not "
        "the effective one", .needed_by = "jvm:os::print_siginfo")
 {
 	uid_t uid = geteuid() ? getuid() : 1717;
@@ -196,7 +205,8 @@ CLAUSE(the_sender_is_named_even_after_it_has_ended,
 }
 
 CLAUSE(each_queued_signal_keeps_its_own_sender,
-       "signal(7) Real-time signals: instances of a signal are queued, each with its own siginfo: SI_USER of kill(2), SI_TKILL and "
+       "signal(7) Real-time signals: instances of a signal are queued, each with its own siginfo: SI_USER of kill(2), "
+       "SI_TKILL and "
        "SI_QUEUE are not mixed up", .needed_by = "glibc:sigqueue")
 {
 	siginfo_t queued = queued_info(SIGRTMIN), got[3];
@@ -217,7 +227,8 @@ CLAUSE(each_queued_signal_keeps_its_own_sender,
 }
 
 CLAUSE(a_coalesced_signal_keeps_the_first_information,
-       "kernel/signal.c __send_signal_locked (7.2): of a standard signal that is pending already further instances are dropped, and "
+       "kernel/signal.c __send_signal_locked (7.2): of a standard signal that is pending already further instances are "
+       "dropped, and "
        "their siginfo with them", .needed_by = "go:sighandler")
 {
 	siginfo_t queued = queued_info(SIGUSR1);
@@ -230,8 +241,10 @@ CLAUSE(a_coalesced_signal_keeps_the_first_information,
 }
 
 CLAUSE(without_room_for_information_a_standard_signal_still_arrives,
-       "kernel/signal.c collect_signal (7.2): at RLIMIT_SIGPENDING a standard signal of tgkill(2) or sigqueue(3) is sent without its "
-       "siginfo, which then reads SI_USER of process 0 and user 0, and nothing else", .needed_by = "go:preemptM go:sigFromUser")
+       "kernel/signal.c collect_signal (7.2): at RLIMIT_SIGPENDING a standard signal of tgkill(2) or sigqueue(3) is "
+       "sent without its "
+       "siginfo, which then reads SI_USER of process 0 and user 0, and nothing "
+       "else", .needed_by = "go:preemptM go:sigFromUser")
 {
 	siginfo_t queued = queued_info(SIGUSR1);
 	struct rlimit none = { 0, 0 };
@@ -244,7 +257,8 @@ CLAUSE(without_room_for_information_a_standard_signal_still_arrives,
 }
 
 CLAUSE(kill_of_a_standard_signal_keeps_its_information_beyond_the_limit,
-       "kernel/signal.c __send_signal_locked (7.2): standard signals with a si_code from 0 on, those of kill(2) and of the kernel, may "
+       "kernel/signal.c __send_signal_locked (7.2): standard signals with a si_code from 0 on, those of kill(2) and of "
+       "the kernel, may "
        "go beyond RLIMIT_SIGPENDING", .needed_by = "go:sigFromUser")
 {
 	struct rlimit none = { 0, 0 };
@@ -272,7 +286,8 @@ static void inner_process(struct namespace_stage *s)
 }
 
 CLAUSE(a_sender_outside_the_pid_namespace_is_process_0,
-       "pid_namespaces(7): a signal sent to a process from an ancestor pid namespace has si_pid 0, by kill(2), tgkill(2) and "
+       "pid_namespaces(7): a signal sent to a process from an ancestor pid namespace has si_pid 0, by kill(2), "
+       "tgkill(2) and "
        "pidfd_send_signal(2) [TID-2]", .needs = "cap=sys_admin", .config = "PID_NS", .needed_by = "go:raiseproc")
 {
 	struct namespace_stage *s = common_memory(sizeof(*s));

@@ -66,7 +66,8 @@ static bool reader_waits(struct reader *r)
 }
 
 CLAUSE(the_flags_are_those_asked_for,
-       "signalfd(2): SFD_CLOEXEC sets close-on-exec, SFD_NONBLOCK sets O_NONBLOCK, each alone; signalfd(2) without flags sets neither",
+       "signalfd(2): SFD_CLOEXEC sets close-on-exec, SFD_NONBLOCK sets O_NONBLOCK, each alone; signalfd(2) without "
+       "flags sets neither",
        .needed_by = USERS)
 {
 	static const int flags[] = { 0, SFD_CLOEXEC, SFD_NONBLOCK, SFD_CLOEXEC | SFD_NONBLOCK };
@@ -89,7 +90,8 @@ CLAUSE(the_flags_are_those_asked_for,
 }
 
 CLAUSE(arguments_that_make_no_sense_are_refused,
-       "signalfd(2) ERRORS: EINVAL for unknown flags, a set of another size or a file that is no signalfd; EBADF for none; EFAULT for a "
+       "signalfd(2) ERRORS: EINVAL for unknown flags, a set of another size or a file that is no signalfd; EBADF for "
+       "none; EFAULT for a "
        "set that cannot be read", .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
@@ -110,7 +112,8 @@ CLAUSE(arguments_that_make_no_sense_are_refused,
 }
 
 CLAUSE(a_signal_that_is_read_is_consumed,
-       "signalfd(2): read(2) gives the pending signals of the mask, which are then no longer pending, for a handler or for sigtimedwait(2)",
+       "signalfd(2): read(2) gives the pending signals of the mask, which are then no longer pending, for a handler or "
+       "for sigtimedwait(2)",
        .needed_by = USERS)
 {
 	for (int sig = 1; sig <= 64; sig++) {
@@ -135,7 +138,8 @@ CLAUSE(a_signal_that_is_read_is_consumed,
 }
 
 CLAUSE(a_buffer_that_is_too_small_is_refused,
-       "signalfd(2) ERRORS, read(2) EINVAL: a buffer of less than 128 bytes; the signal stays pending, the buffer untouched",
+       "signalfd(2) ERRORS, read(2) EINVAL: a buffer of less than 128 bytes; the signal stays pending, the buffer "
+       "untouched",
        .needed_by = USERS)
 {
 	static const int sizes[] = { 0, 1, 64, 127 };
@@ -155,7 +159,8 @@ CLAUSE(a_buffer_that_is_too_small_is_refused,
 }
 
 CLAUSE(as_many_signals_are_read_as_fit,
-       "signalfd(2): the buffer gets as many structures as signals are pending and fit; the result is their size, a multiple of 128",
+       "signalfd(2): the buffer gets as many structures as signals are pending and fit; the result is their size, a "
+       "multiple of 128",
        .needed_by = USERS)
 {
 	static const int sigs[] = { 10, 12, 34, 34, 40 };
@@ -183,7 +188,8 @@ CLAUSE(as_many_signals_are_read_as_fit,
 }
 
 CLAUSE(a_nonblocking_read_says_eagain,
-       "signalfd(2) ERRORS, read(2) EAGAIN: no signal of the mask is pending and the file is nonblocking; others' signals do not count",
+       "signalfd(2) ERRORS, read(2) EAGAIN: no signal of the mask is pending and the file is nonblocking; others' "
+       "signals do not count",
        .needed_by = USERS)
 {
 	long fd = file_of(SIGSET(SIGUSR1));
@@ -200,7 +206,8 @@ CLAUSE(a_nonblocking_read_says_eagain,
 }
 
 CLAUSE(a_blocking_read_waits_for_a_signal,
-       "signalfd(2): if none of the signals in mask is pending, read(2) blocks until one is generated, for the thread or for the process",
+       "signalfd(2): if none of the signals in mask is pending, read(2) blocks until one is generated, for the thread "
+       "or for the process",
        .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
@@ -219,7 +226,8 @@ CLAUSE(a_blocking_read_waits_for_a_signal,
 }
 
 CLAUSE(poll_and_epoll_tell_when_a_signal_is_pending,
-       "signalfd(2), poll(2): the file is readable while a signal of the mask is pending for the reader, and not otherwise; select(2) and "
+       "signalfd(2), poll(2): the file is readable while a signal of the mask is pending for the reader, and not "
+       "otherwise; select(2) and "
        "epoll(7) alike", .needed_by = USERS)
 {
 	long fd = file_of(SIGSET(SIGUSR1)), ep = raw_syscall(__NR_epoll_create1, 0);
@@ -277,7 +285,8 @@ CLAUSE(a_signal_wakes_who_polls,
 }
 
 CLAUSE(the_mask_of_a_file_can_be_replaced,
-       "signalfd(2): given an existing file the call replaces its mask and returns the same descriptor; flags are then not set",
+       "signalfd(2): given an existing file the call replaces its mask and returns the same descriptor; flags are then "
+       "not set",
        .needed_by = USERS)
 {
 	struct kernel_sigset two = SIGSET(SIGUSR2);
@@ -297,7 +306,8 @@ CLAUSE(the_mask_of_a_file_can_be_replaced,
 }
 
 CLAUSE(a_new_mask_reaches_who_already_reads,
-       "fs/signalfd.c do_signalfd4 (7.2): when a mask is replaced, readers that wait look again: one for whom a signal of the new mask is "
+       "fs/signalfd.c do_signalfd4 (7.2): when a mask is replaced, readers that wait look again: one for whom a signal "
+       "of the new mask is "
        "pending returns", .needed_by = USERS)
 {
 	struct kernel_sigset one = SIGSET(SIGUSR1), both = sigset_with(one, SIGUSR2);
@@ -314,7 +324,8 @@ CLAUSE(a_new_mask_reaches_who_already_reads,
 }
 
 CLAUSE(kill_and_stop_in_the_mask_are_ignored,
-       "signalfd(2): SIGKILL and SIGSTOP cannot be received by a signalfd; they are silently ignored in the mask", .needed_by = USERS)
+       "signalfd(2): SIGKILL and SIGSTOP cannot be received by a signalfd; they are silently ignored in the "
+       "mask", .needed_by = USERS)
 {
 	struct kernel_sigset set = sigset_with(SIGSET(SIGKILL), SIGSTOP);
 	long fd = signalfd_raw(-1, &set, 0);
@@ -336,7 +347,8 @@ CLAUSE(kill_and_stop_in_the_mask_are_ignored,
 }
 
 CLAUSE(a_file_shared_by_fork_reads_the_readers_own_signals,
-       "signalfd(2) fork(2) semantics: the child's copy returns signals queued to the child, the parent's those of the parent; poll(2) too",
+       "signalfd(2) fork(2) semantics: the child's copy returns signals queued to the child, the parent's those of the "
+       "parent; poll(2) too",
        .needed_by = USERS)
 {
 	long fd = file_of(sigset_with(SIGSET(SIGUSR1), SIGUSR2));
@@ -358,7 +370,8 @@ CLAUSE(a_file_shared_by_fork_reads_the_readers_own_signals,
 }
 
 CLAUSE(a_thread_reads_its_own_signals_and_the_processes,
-       "signalfd(2): a thread reads signals directed to itself and to its process, and cannot read those directed to other threads",
+       "signalfd(2): a thread reads signals directed to itself and to its process, and cannot read those directed to "
+       "other threads",
        .needed_by = USERS)
 {
 	struct reader r = { .fd = file_of(SIGSET(SIGUSR1)) };
@@ -377,7 +390,8 @@ CLAUSE(a_thread_reads_its_own_signals_and_the_processes,
 }
 
 CLAUSE(signals_that_are_not_blocked_go_to_their_handler,
-       "signalfd(2): the signals should be blocked; one that is not is handled as it always is and never seen in the file",
+       "signalfd(2): the signals should be blocked; one that is not is handled as it always is and never seen in the "
+       "file",
        .needed_by = USERS)
 {
 	long fd = file_of(SIGSET(SIGUSR1));
@@ -391,7 +405,8 @@ CLAUSE(signals_that_are_not_blocked_go_to_their_handler,
 }
 
 CLAUSE(the_file_stays_readable_after_exec,
-       "signalfd(2) execve(2) semantics: a signalfd stays open across execve unless marked close-on-exec; pending signals can be read by "
+       "signalfd(2) execve(2) semantics: a signalfd stays open across execve unless marked close-on-exec; pending "
+       "signals can be read by "
        "the new program", .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
@@ -415,7 +430,8 @@ AFTER_EXEC(read_after_exec)
 }
 
 CLAUSE(fdinfo_shows_the_mask,
-       "proc(5) /proc/pid/fdinfo, Documentation/filesystems/proc.rst Signalfd files: sigmask is the mask in hex", .needed_by = "criu:signalfd",
+       "proc(5) /proc/pid/fdinfo, Documentation/filesystems/proc.rst Signalfd files: sigmask is the mask in "
+       "hex", .needed_by = "criu:signalfd",
        .needs = "file=/proc/self/fdinfo")
 {
 	char path[64], text[512], want[64];

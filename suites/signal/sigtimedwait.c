@@ -90,7 +90,8 @@ CLAUSE(a_pending_signal_is_returned_and_consumed,
 }
 
 CLAUSE(the_information_may_be_left_out,
-       "sigtimedwait(2): if info is not NULL it is filled; without one the number alone is returned", .needed_by = USERS)
+       "sigtimedwait(2): if info is not NULL it is filled; without one the number alone is "
+       "returned", .needed_by = USERS)
 {
 	ASSERT_OK(hold_back(SIGUSR1));
 	ASSERT_OK(send_kill(SIGUSR1));
@@ -99,7 +100,8 @@ CLAUSE(the_information_may_be_left_out,
 }
 
 CLAUSE(a_timeout_of_zero_polls,
-       "sigtimedwait(2): if both fields of the timeout are 0 a poll is performed: EAGAIN at once where nothing is pending, and info "
+       "sigtimedwait(2): if both fields of the timeout are 0 a poll is performed: EAGAIN at once where nothing is "
+       "pending, and info "
        "untouched", .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
@@ -116,7 +118,8 @@ CLAUSE(a_timeout_of_zero_polls,
 }
 
 CLAUSE(a_wait_times_out_not_before_its_timeout,
-       "sigtimedwait(2) ERRORS EAGAIN: no signal in set became pending within the timeout; the wait lasts at least so long, and info is "
+       "sigtimedwait(2) ERRORS EAGAIN: no signal in set became pending within the timeout; the wait lasts at least so "
+       "long, and info is "
        "untouched", .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
@@ -135,7 +138,8 @@ CLAUSE(a_wait_times_out_not_before_its_timeout,
 }
 
 CLAUSE(a_timeout_that_makes_no_sense_is_refused,
-       "sigtimedwait(2) ERRORS EINVAL: a negative timeout, or nanoseconds that are negative or a billion and more; nothing is taken",
+       "sigtimedwait(2) ERRORS EINVAL: a negative timeout, or nanoseconds that are negative or a billion and more; "
+       "nothing is taken",
        .needed_by = USERS)
 {
 	static const struct __kernel_timespec bad[] = {
@@ -151,7 +155,8 @@ CLAUSE(a_timeout_that_makes_no_sense_is_refused,
 }
 
 CLAUSE(the_size_of_the_set_must_be_the_kernels,
-       "kernel/signal.c SYSCALL_DEFINE4(rt_sigtimedwait) (7.2): a sigsetsize other than sizeof(sigset_t) is EINVAL, before anything else "
+       "kernel/signal.c SYSCALL_DEFINE4(rt_sigtimedwait) (7.2): a sigsetsize other than sizeof(sigset_t) is EINVAL, "
+       "before anything else "
        "is looked at", .needed_by = USERS)
 {
 	static const long sizes[] = { 0, 1, ARCH_SIGSET_BYTES - 1, ARCH_SIGSET_BYTES + 1, 2 * ARCH_SIGSET_BYTES, 128, -1 };
@@ -167,7 +172,8 @@ CLAUSE(the_size_of_the_set_must_be_the_kernels,
 }
 
 CLAUSE(pointers_out_of_reach_are_efault,
-       "kernel/signal.c SYSCALL_DEFINE4(rt_sigtimedwait) (7.2): EFAULT where the set or the timeout cannot be read, or info cannot be "
+       "kernel/signal.c SYSCALL_DEFINE4(rt_sigtimedwait) (7.2): EFAULT where the set or the timeout cannot be read, or "
+       "info cannot be "
        "written", .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
@@ -184,7 +190,8 @@ CLAUSE(pointers_out_of_reach_are_efault,
 }
 
 CLAUSE(a_handler_of_another_signal_interrupts_the_wait,
-       "sigtimedwait(2) ERRORS EINTR: interrupted by a handler of a signal not in set; not restarted, SA_RESTART or not, timed or not "
+       "sigtimedwait(2) ERRORS EINTR: interrupted by a handler of a signal not in set; not restarted, SA_RESTART or "
+       "not, timed or not "
        "[SIG-7]", .needed_by = USERS)
 {
 	static const unsigned long flags[] = { 0, SA_RESTART };
@@ -208,7 +215,8 @@ CLAUSE(a_handler_of_another_signal_interrupts_the_wait,
 }
 
 CLAUSE(a_waiter_is_woken_by_a_signal_to_it_or_to_its_process,
-       "sigtimedwait(2): suspends until a signal of set is pending, be it for the thread or for the process", .needed_by = USERS)
+       "sigtimedwait(2): suspends until a signal of set is pending, be it for the thread or for the "
+       "process", .needed_by = USERS)
 {
 	for (int to_process = 0; to_process < 2; to_process++) {
 		struct taker t = { .set = sigset_with(SIGSET(SIGUSR1), SIGRTMIN), .timeout = to_process ? NULL : &an_hour };
@@ -227,7 +235,8 @@ CLAUSE(a_waiter_is_woken_by_a_signal_to_it_or_to_its_process,
 }
 
 CLAUSE(a_signal_for_another_thread_is_not_taken,
-       "signal(7) Signal mask and pending signals: a thread-directed signal is pending for that thread alone [KIL-4]", .needed_by = USERS)
+       "signal(7) Signal mask and pending signals: a thread-directed signal is pending for that thread alone "
+       "[KIL-4]", .needed_by = USERS)
 {
 	struct taker t = { .set = SIGSET(SIGUSR1) };
 
@@ -246,7 +255,8 @@ CLAUSE(a_signal_for_another_thread_is_not_taken,
 // The others may see EINTR: who leaves the wait hands what is pending on to the next before it takes it itself
 // (kernel/signal.c retarget_shared_pending).
 CLAUSE(one_signal_is_taken_by_one_of_many_waiters,
-       "sigtimedwait(2) NOTES, POSIX sigwait: if several threads wait for a signal, not more than one returns with it", .needed_by = USERS)
+       "sigtimedwait(2) NOTES, POSIX sigwait: if several threads wait for a signal, not more than one returns with "
+       "it", .needed_by = USERS)
 {
 	struct taker t[3];
 	int returned = 0;
@@ -271,7 +281,8 @@ CLAUSE(one_signal_is_taken_by_one_of_many_waiters,
 }
 
 CLAUSE(what_is_taken_is_not_delivered_as_well,
-       "sigtimedwait(2) NOTES: a signal that is waited for is taken instead of being delivered: no handler runs for it, in the waiter or "
+       "sigtimedwait(2) NOTES: a signal that is waited for is taken instead of being delivered: no handler runs for "
+       "it, in the waiter or "
        "in another thread", .needed_by = USERS)
 {
 	ASSERT_OK(hold_back(SIGRTMIN));
@@ -288,7 +299,8 @@ CLAUSE(what_is_taken_is_not_delivered_as_well,
 }
 
 CLAUSE(signals_outside_the_set_stay_pending,
-       "sigtimedwait(2): suspends until one of the signals in set is pending; any other stays pending", .needed_by = USERS)
+       "sigtimedwait(2): suspends until one of the signals in set is pending; any other stays "
+       "pending", .needed_by = USERS)
 {
 	ASSERT_OK(hold_back(SIGUSR1));
 	ASSERT_OK(hold_back(SIGUSR2));
@@ -305,7 +317,8 @@ CLAUSE(signals_outside_the_set_stay_pending,
 }
 
 CLAUSE(the_lowest_number_is_taken_first,
-       "sigtimedwait(2), signal(7) Real-time signals: of several pending signals in set the lowest number comes first, standard ones "
+       "sigtimedwait(2), signal(7) Real-time signals: of several pending signals in set the lowest number comes first, "
+       "standard ones "
        "before real-time ones, instances of one number in the order of sending", .needed_by = USERS)
 {
 	static const int sent[] = { 64, 40, 12, 34, 40, 10, 17 }, order[] = { 10, 12, 17, 34, 40, 40, 64 };
@@ -329,7 +342,8 @@ CLAUSE(the_lowest_number_is_taken_first,
 }
 
 CLAUSE(kill_and_stop_in_the_set_are_ignored,
-       "sigtimedwait(2) NOTES: attempts to wait for SIGKILL and SIGSTOP are silently ignored: they kill and stop the waiter",
+       "sigtimedwait(2) NOTES: attempts to wait for SIGKILL and SIGSTOP are silently ignored: they kill and stop the "
+       "waiter",
        .needed_by = USERS)
 {
 	struct kernel_sigset set = sigset_with(SIGSET(SIGKILL), SIGSTOP);
@@ -351,7 +365,8 @@ CLAUSE(kill_and_stop_in_the_set_are_ignored,
 }
 
 CLAUSE(a_blocked_signal_that_is_ignored_can_be_waited_for,
-       "signal(7), kernel/signal.c sig_ignored (7.2): \"blocked signals are never ignored\": with SIG_IGN, or ignored by default, they can be "
+       "signal(7), kernel/signal.c sig_ignored (7.2): \"blocked signals are never ignored\": with SIG_IGN, or ignored "
+       "by default, they can be "
        "taken", .needed_by = "cpython:signal.sigwait")
 {
 	static const int sigs[] = { SIGUSR1, SIGCHLD, SIGURG, SIGWINCH };
@@ -371,7 +386,8 @@ CLAUSE(a_blocked_signal_that_is_ignored_can_be_waited_for,
 }
 
 CLAUSE(the_mask_is_as_before_afterwards,
-       "kernel/signal.c do_sigtimedwait (7.2): the set is unblocked during the wait alone: after a signal, a timeout or EINTR the mask is "
+       "kernel/signal.c do_sigtimedwait (7.2): the set is unblocked during the wait alone: after a signal, a timeout "
+       "or EINTR the mask is "
        "what it was, and what then arrives stays pending", .needed_by = USERS)
 {
 	for (int kind = 0; kind < 3; kind++) {
@@ -398,7 +414,8 @@ CLAUSE(the_mask_is_as_before_afterwards,
 }
 
 CLAUSE(a_signal_pending_before_the_wait_ends_it_at_once,
-       "sigtimedwait(2): if a signal of set is already pending the call returns immediately, with a timeout and without", .needed_by = USERS)
+       "sigtimedwait(2): if a signal of set is already pending the call returns immediately, with a timeout and "
+       "without", .needed_by = USERS)
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);
 
@@ -410,7 +427,8 @@ CLAUSE(a_signal_pending_before_the_wait_ends_it_at_once,
 }
 
 CLAUSE(the_call_with_32_bit_time_works_alike,
-       "kernel/signal.c rt_sigtimedwait_time32 (7.2): ABIs that began with 32-bit time keep the call under its old number: number, EAGAIN and "
+       "kernel/signal.c rt_sigtimedwait_time32 (7.2): ABIs that began with 32-bit time keep the call under its old "
+       "number: number, EAGAIN and "
        "EINVAL as with 64-bit time", .needs = "32bit", .needed_by = "glibc:sigtimedwait")
 {
 	struct kernel_sigset set = SIGSET(SIGUSR1);

@@ -167,7 +167,8 @@ static bool signals_are_set(unsigned long flags)
 #define NAMED(w) { TH_LOG("by %s", (w)->name); }
 
 CLAUSE(the_mask_is_in_force_during_the_wait,
-       "sigsuspend(2), select(2), epoll_wait(2): the mask replaces the thread's while it waits: a signal that was blocked is handled and "
+       "sigsuspend(2), select(2), epoll_wait(2): the mask replaces the thread's while it waits: a signal that was "
+       "blocked is handled and "
        "ends the wait with EINTR, even with SA_RESTART [SIG-7]", .needed_by = USERS)
 {
 	static const unsigned long flags[] = { 0, SA_RESTART };
@@ -187,7 +188,8 @@ CLAUSE(the_mask_is_in_force_during_the_wait,
 }
 
 CLAUSE(the_mask_is_restored_afterwards,
-       "sigsuspend(2), select(2), epoll_wait(2): on return the mask is again what it was before the call; the handler's frame holds that "
+       "sigsuspend(2), select(2), epoll_wait(2): on return the mask is again what it was before the call; the "
+       "handler's frame holds that "
        "mask to return to", .needed_by = USERS)
 {
 	struct waiter w;
@@ -203,7 +205,8 @@ CLAUSE(the_mask_is_restored_afterwards,
 }
 
 CLAUSE(the_handler_runs_under_the_mask_of_the_wait,
-       "kernel/signal.c signal_setup_done, set_restore_sigmask (7.2): the handler that ends the wait runs with the wait's mask and what its "
+       "kernel/signal.c signal_setup_done, set_restore_sigmask (7.2): the handler that ends the wait runs with the "
+       "wait's mask and what its "
        "action adds, before the old mask is back", .needed_by = USERS)
 {
 	struct kernel_sigset want = sigset_with(sigset_with(SIGSET(SIGUSR1), SIGUSR2), SIGRTMAX);
@@ -220,7 +223,8 @@ CLAUSE(the_handler_runs_under_the_mask_of_the_wait,
 }
 
 CLAUSE(a_signal_that_the_mask_blocks_waits_for_the_return,
-       "sigsuspend(2), select(2), epoll_wait(2): a signal in the mask does not end the wait; it is handled when the call returns and the "
+       "sigsuspend(2), select(2), epoll_wait(2): a signal in the mask does not end the wait; it is handled when the "
+       "call returns and the "
        "old mask is back, and not lost", .needed_by = USERS)
 {
 	struct waiter w;
@@ -240,7 +244,8 @@ CLAUSE(a_signal_that_the_mask_blocks_waits_for_the_return,
 }
 
 CLAUSE(a_pending_signal_ends_the_wait_at_once,
-       "sigsuspend(2), select(2), epoll_wait(2): changing the mask and waiting is atomic: a signal that is pending and not in the mask is "
+       "sigsuspend(2), select(2), epoll_wait(2): changing the mask and waiting is atomic: a signal that is pending and "
+       "not in the mask is "
        "handled at once", .needed_by = USERS)
 {
 	struct kernel_sigset none = SIGSET_EMPTY;
@@ -280,7 +285,8 @@ static int sender_main(void *arg)
 }
 
 CLAUSE(no_signal_is_lost_at_the_beginning_of_a_wait,
-       "sigsuspend(2) NOTES, select(2) pselect(): there is no moment between the change of the mask and the wait at which a signal could "
+       "sigsuspend(2) NOTES, select(2) pselect(): there is no moment between the change of the mask and the wait at "
+       "which a signal could "
        "come unnoticed", .needed_by = USERS)
 {
 	struct kernel_sigset none = SIGSET_EMPTY;
@@ -300,7 +306,8 @@ CLAUSE(no_signal_is_lost_at_the_beginning_of_a_wait,
 }
 
 CLAUSE(an_event_and_a_signal_are_both_reported_in_time,
-       "select(2) pselect(), epoll_wait(2): where a file is ready as the wait begins and a signal pends, either is reported and the other is "
+       "select(2) pselect(), epoll_wait(2): where a file is ready as the wait begins and a signal pends, either is "
+       "reported and the other is "
        "still there afterwards", .needed_by = USERS)
 {
 	struct kernel_sigset none = SIGSET_EMPTY;
@@ -326,7 +333,8 @@ CLAUSE(an_event_and_a_signal_are_both_reported_in_time,
 }
 
 CLAUSE(an_event_ends_the_wait_and_restores_the_mask,
-       "select(2) pselect(), epoll_wait(2): a wait that a file ends restores the mask as one that a signal ends; a signal held back by the "
+       "select(2) pselect(), epoll_wait(2): a wait that a file ends restores the mask as one that a signal ends; a "
+       "signal held back by the "
        "mask is handled then", .needed_by = USERS)
 {
 	struct waiter w;
@@ -351,7 +359,8 @@ CLAUSE(an_event_ends_the_wait_and_restores_the_mask,
 }
 
 CLAUSE(a_mask_of_another_size_is_refused,
-       "kernel/signal.c set_user_sigmask, sys_rt_sigsuspend (7.2): EINVAL unless the size is that of the kernel's sigset_t; the mask stays",
+       "kernel/signal.c set_user_sigmask, sys_rt_sigsuspend (7.2): EINVAL unless the size is that of the kernel's "
+       "sigset_t; the mask stays",
        .needed_by = USERS)
 {
 	static const size_t sizes[] = { 0, 1, ARCH_SIGSET_BYTES - 1, ARCH_SIGSET_BYTES + 1, 2 * ARCH_SIGSET_BYTES, 128 };
@@ -381,7 +390,8 @@ CLAUSE(a_mask_that_cannot_be_read_is_efault,
 }
 
 CLAUSE(no_mask_leaves_the_threads_mask_in_force,
-       "select(2) pselect(), poll(2) ppoll(), epoll_wait(2): a NULL mask is no change, and its size is not looked at: blocked signals do not "
+       "select(2) pselect(), poll(2) ppoll(), epoll_wait(2): a NULL mask is no change, and its size is not looked at: "
+       "blocked signals do not "
        "end the wait", .needed_by = USERS)
 {
 	int fds[2];
@@ -400,7 +410,8 @@ CLAUSE(no_mask_leaves_the_threads_mask_in_force,
 }
 
 CLAUSE(kill_and_stop_cannot_be_held_back,
-       "sigsuspend(2) NOTES: it is not possible to block SIGKILL or SIGSTOP; specifying them in mask has no effect", .needed_by = USERS)
+       "sigsuspend(2) NOTES: it is not possible to block SIGKILL or SIGSTOP; specifying them in mask has no "
+       "effect", .needed_by = USERS)
 {
 	FOR_EACH_WAIT(wait) {
 		struct kernel_sigset all = SIGSET_FULL;
@@ -434,7 +445,8 @@ CLAUSE(kill_and_stop_cannot_be_held_back,
 } while (0)
 
 CLAUSE(an_ignored_signal_does_not_end_the_wait,
-       "sigsuspend(2), select(2), poll(2): the wait ends with a signal that terminates the process or has a handler called, and no other",
+       "sigsuspend(2), select(2), poll(2): the wait ends with a signal that terminates the process or has a handler "
+       "called, and no other",
        .needed_by = USERS)
 {
 	FOR_EACH_WAIT(wait)
@@ -444,7 +456,8 @@ CLAUSE(an_ignored_signal_does_not_end_the_wait,
 
 // By itself: a tracer, as the liar is one, interrupts these waits with each signal that it sees.
 CLAUSE(an_ignored_signal_does_not_end_a_wait_of_epoll,
-       "epoll_wait(2) ERRORS EINTR: the call was interrupted by a signal handler; an ignored signal calls none", .needed_by = USERS)
+       "epoll_wait(2) ERRORS EINTR: the call was interrupted by a signal handler; an ignored signal calls "
+       "none", .needed_by = USERS)
 {
 	FOR_EACH_WAIT(wait)
 		if (!strncmp(wait->name, "epoll", 5))
@@ -459,7 +472,8 @@ static long by_pause(const struct kernel_sigset *mask, size_t size, int fd)
 #endif
 
 CLAUSE(pause_waits_for_a_handler,
-       "pause(2): sleeps until a signal that has a handler, which runs first; always EINTR, even with SA_RESTART; ignored and blocked signals "
+       "pause(2): sleeps until a signal that has a handler, which runs first; always EINTR, even with SA_RESTART; "
+       "ignored and blocked signals "
        "do not end it", .needed_by = "glibc:pause")
 {
 #ifdef __NR_pause
@@ -498,7 +512,8 @@ static void provoke(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(the_time_left_is_written_back,
-       "select(2), poll(2) NOTES: the raw ppoll and pselect6 modify their timeout: it holds the time that was left, after a signal or a file, "
+       "select(2), poll(2) NOTES: the raw ppoll and pselect6 modify their timeout: it holds the time that was left, "
+       "after a signal or a file, "
        "and 0 after a timeout", .needed_by = "glibc:ppoll")
 {
 	struct kernel_sigset none = SIGSET_EMPTY;

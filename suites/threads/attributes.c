@@ -17,7 +17,8 @@
 #define its_prctl(h, ...)   hand_does(h, __NR_prctl, __VA_ARGS__)
 
 CLAUSE(a_name_is_of_the_thread,
-       "prctl(2) PR_SET_NAME: sets the name of the calling thread, up to 15 bytes of it; siblings keep theirs, and a new thread has its "
+       "prctl(2) PR_SET_NAME: sets the name of the calling thread, up to 15 bytes of it; siblings keep theirs, and a "
+       "new thread has its "
        "creator's", USERS)
 {
 	char name[17] = "", mine[17] = "";
@@ -57,7 +58,8 @@ static long told(struct hand *h, int get, bool by_address)
 }
 
 CLAUSE(what_prctl_sets_for_a_thread_stays_there,
-       "prctl(2) PR_SET_KEEPCAPS, PR_SET_TIMERSLACK, PR_SET_PDEATHSIG: attributes of the calling thread: those of its siblings do not change "
+       "prctl(2) PR_SET_KEEPCAPS, PR_SET_TIMERSLACK, PR_SET_PDEATHSIG: attributes of the calling thread: those of its "
+       "siblings do not change "
        "[ATS-1]", USERS)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(of_threads); i++) {
@@ -76,7 +78,8 @@ CLAUSE(what_prctl_sets_for_a_thread_stays_there,
 }
 
 CLAUSE(what_prctl_sets_for_the_process_holds_for_all,
-       "prctl(2) PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER: attributes of the process: one thread sets them and every other sees them", USERS)
+       "prctl(2) PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER: attributes of the process: one thread sets them and every "
+       "other sees them", USERS)
 {
 	int reaper = -1;
 	struct hand a, b;
@@ -95,7 +98,8 @@ CLAUSE(what_prctl_sets_for_the_process_holds_for_all,
 }
 
 CLAUSE(securebits_and_the_bounding_set_are_of_the_thread,
-       "capabilities(7) The securebits flags, Capability bounding set: per-thread: PR_SET_SECUREBITS and PR_CAPBSET_DROP change the caller's "
+       "capabilities(7) The securebits flags, Capability bounding set: per-thread: PR_SET_SECUREBITS and "
+       "PR_CAPBSET_DROP change the caller's "
        "alone [ATS-1]", .needs = "cap=setpcap", USERS)
 {
 	long bits = my_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
@@ -114,7 +118,8 @@ CLAUSE(securebits_and_the_bounding_set_are_of_the_thread,
 }
 
 CLAUSE(nice_and_policy_are_of_the_thread,
-       "setpriority(2) BUGS, sched(7): the nice value and the scheduling policy are per-thread: PRIO_PROCESS and sched_setscheduler(2) with a "
+       "setpriority(2) BUGS, sched(7): the nice value and the scheduling policy are per-thread: PRIO_PROCESS and "
+       "sched_setscheduler(2) with a "
        "thread's id change that thread alone", USERS)
 {
 	struct sched_param none = { 0 };
@@ -136,7 +141,8 @@ CLAUSE(nice_and_policy_are_of_the_thread,
 }
 
 CLAUSE(limits_are_of_the_process,
-       "getrlimit(2) NOTES, prlimit(2): resource limits are shared by all threads of a process: what one sets, each has", USERS)
+       "getrlimit(2) NOTES, prlimit(2): resource limits are shared by all threads of a process: what one sets, each "
+       "has", USERS)
 {
 	struct { uint64_t soft, hard; } before, lower, seen = { 0 };
 	struct hand a, b;
@@ -156,7 +162,8 @@ CLAUSE(limits_are_of_the_process,
 }
 
 CLAUSE(the_directory_is_shared_until_a_thread_leaves,
-       "unshare(2) CLONE_FS: threads share working directory and umask; one that unshares them has copies, and neither side sees the other's "
+       "unshare(2) CLONE_FS: threads share working directory and umask; one that unshares them has copies, and neither "
+       "side sees the other's "
        "changes", USERS)
 {
 	char path[256] = "", mine[256] = "";
@@ -181,7 +188,8 @@ CLAUSE(the_directory_is_shared_until_a_thread_leaves,
 }
 
 CLAUSE(descriptors_are_shared_until_a_thread_leaves,
-       "unshare(2) CLONE_FILES: threads share the table of descriptors; one that unshares it has a copy, and neither side sees what the other "
+       "unshare(2) CLONE_FILES: threads share the table of descriptors; one that unshares it has a copy, and neither "
+       "side sees what the other "
        "opens or closes then", USERS)
 {
 	struct hand a, b;
@@ -205,7 +213,8 @@ CLAUSE(descriptors_are_shared_until_a_thread_leaves,
 }
 
 CLAUSE(a_namespace_can_be_of_one_thread,
-       "unshare(2) CLONE_NEWUTS, namespaces(7): a namespace that a thread enters is that thread's: its host name is its own, and /proc shows "
+       "unshare(2) CLONE_NEWUTS, namespaces(7): a namespace that a thread enters is that thread's: its host name is "
+       "its own, and /proc shows "
        "another namespace for it", .needs = "cap=sys_admin", .config = "UTS_NS", USERS)
 {
 	char mine[64] = "", its[64] = "", path[64], before[65] = "", now[65] = "";
@@ -225,7 +234,8 @@ CLAUSE(a_namespace_can_be_of_one_thread,
 }
 
 CLAUSE(threads_are_one_process_to_the_world,
-       "getpid(2), gettid(2), clone(2) CLONE_THREAD: every thread has the process's id, parent, group and session, and an id of its own that "
+       "getpid(2), gettid(2), clone(2) CLONE_THREAD: every thread has the process's id, parent, group and session, and "
+       "an id of its own that "
        "only the first shares with the process", USERS)
 {
 	struct hand a, b;

@@ -54,7 +54,8 @@ static bool line_is(int tid, const char *key, const char *want)
 }
 
 CLAUSE(setresuid_changes_the_calling_thread_alone,
-       "nptl(7), setresuid(2) C library/kernel differences: at the kernel level user ids are a per-thread attribute: the call changes those "
+       "nptl(7), setresuid(2) C library/kernel differences: at the kernel level user ids are a per-thread attribute: "
+       "the call changes those "
        "of the caller, and /proc shows it for that thread alone [ATS-1]", .needs = "cap=setuid", USERS)
 {
 	struct hand a, b;
@@ -73,7 +74,8 @@ CLAUSE(setresuid_changes_the_calling_thread_alone,
 }
 
 CLAUSE(setresgid_changes_the_calling_thread_alone,
-       "setresgid(2) C library/kernel differences: at the kernel level group ids are a per-thread attribute [ATS-1]", .needs = "cap=setgid",
+       "setresgid(2) C library/kernel differences: at the kernel level group ids are a per-thread attribute "
+       "[ATS-1]", .needs = "cap=setgid",
        USERS)
 {
 	struct hand a, b;
@@ -91,7 +93,8 @@ CLAUSE(setresgid_changes_the_calling_thread_alone,
 }
 
 CLAUSE(setgroups_changes_the_calling_thread_alone,
-       "setgroups(2) C library/kernel differences: at the kernel level supplementary groups are a per-thread attribute [ATS-1]",
+       "setgroups(2) C library/kernel differences: at the kernel level supplementary groups are a per-thread attribute "
+       "[ATS-1]",
        .needs = "cap=setgid", USERS)
 {
 	static const unsigned int groups[] = { 7, OTHER, 100000 };
@@ -109,7 +112,8 @@ CLAUSE(setgroups_changes_the_calling_thread_alone,
 }
 
 CLAUSE(the_same_call_has_the_same_result_in_each_thread,
-       "setresuid(2), setresgid(2): threads with equal credentials get equal results of one call, successes and errors alike, after which "
+       "setresuid(2), setresgid(2): threads with equal credentials get equal results of one call, successes and errors "
+       "alike, after which "
        "they are equal again [ATS-1] [GLC-8]", .needs = "cap=setuid cap=setgid", USERS)
 {
 	enum { THREADS = 4 };
@@ -141,7 +145,8 @@ CLAUSE(the_same_call_has_the_same_result_in_each_thread,
 }
 
 CLAUSE(a_new_thread_has_its_creators_credentials,
-       "credentials(7), clone(2): a thread inherits the ids, groups and capabilities of the thread that creates it, not of the process; later "
+       "credentials(7), clone(2): a thread inherits the ids, groups and capabilities of the thread that creates it, "
+       "not of the process; later "
        "changes of the creator do not reach it [ATS-2]", .needs = "cap=setuid cap=setgid", USERS)
 {
 	static const unsigned int group = OTHER;
@@ -169,7 +174,8 @@ CLAUSE(a_new_thread_has_its_creators_credentials,
 }
 
 CLAUSE(privilege_is_given_up_by_one_thread_alone,
-       "capabilities(7) Effect of user ID changes on capabilities: a thread that gives up user id 0 loses its capabilities, and cannot get the "
+       "capabilities(7) Effect of user ID changes on capabilities: a thread that gives up user id 0 loses its "
+       "capabilities, and cannot get the "
        "id back; its siblings keep theirs [ATS-1]", .needs = "root cap=setuid", USERS)
 {
 	char before[STATUS_TEXT], now[STATUS_TEXT];
@@ -191,7 +197,8 @@ CLAUSE(privilege_is_given_up_by_one_thread_alone,
 }
 
 CLAUSE(capset_changes_the_calling_thread_alone,
-       "capset(2): sets the capabilities of the calling thread; those of another thread, of the same process too, cannot be set (EPERM) [ATS-1]",
+       "capset(2): sets the capabilities of the calling thread; those of another thread, of the same process too, "
+       "cannot be set (EPERM) [ATS-1]",
        .needs = "cap=setuid", USERS)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 }, other = header;
@@ -215,7 +222,8 @@ CLAUSE(capset_changes_the_calling_thread_alone,
 }
 
 CLAUSE(permission_is_that_of_the_thread_that_asks,
-       "credentials(7), path_resolution(7): access is checked against the credentials of the calling thread: a file of one user opens for the "
+       "credentials(7), path_resolution(7): access is checked against the credentials of the calling thread: a file of "
+       "one user opens for the "
        "thread that has its id, and not for the other [ATS-1]", .needs = "root cap=setuid", USERS)
 {
 	int fd = nameless_file();

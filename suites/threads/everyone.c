@@ -141,7 +141,8 @@ static bool everyone_ends(int sig)
 } while (0)
 
 CLAUSE(a_signal_reaches_every_thread_once,
-       "tgkill(2), signal(7): a signal of the runtime (32 to 34) sent to each thread's id runs its handler in each thread once, those that are "
+       "tgkill(2), signal(7): a signal of the runtime (32 to 34) sent to each thread's id runs its handler in each "
+       "thread once, those that are "
        "blocked in a system call, spin, or block all other signals included [ATS-3] [GLC-8] [MUS-1]"
        " [NET-2]", .timeout = 40, USERS)
 {
@@ -169,7 +170,8 @@ CLAUSE(a_signal_reaches_every_thread_once,
 }
 
 CLAUSE(interrupted_calls_go_on_after_the_handler,
-       "signal(7) Interruption of system calls: with SA_RESTART a futex wait and a read of a pipe are not ended by the handler: they wait on and "
+       "signal(7) Interruption of system calls: with SA_RESTART a futex wait and a read of a pipe are not ended by the "
+       "handler: they wait on and "
        "end by what they wait for [ATS-3]", USERS)
 {
 	ASSERT_TRUE(everyone_starts(SIGSETXID));
@@ -187,7 +189,8 @@ CLAUSE(interrupted_calls_go_on_after_the_handler,
 }
 
 CLAUSE(each_thread_makes_the_call_in_its_handler,
-       "signal-safety(7), prctl(2): system calls work in a handler, whatever the thread was interrupted in: each thread changes its own "
+       "signal-safety(7), prctl(2): system calls work in a handler, whatever the thread was interrupted in: each "
+       "thread changes its own "
        "attribute there with the same result, and all have it then [ATS-4] [ATS-1]", USERS)
 {
 	ASSERT_TRUE(everyone_starts(SIGSETXID));
@@ -208,7 +211,8 @@ CLAUSE(each_thread_makes_the_call_in_its_handler,
 }
 
 CLAUSE(ids_can_be_changed_thread_by_thread,
-       "nptl(7), setresuid(2): told in its handler, each thread changes its own user ids with the same result, until the process is of one "
+       "nptl(7), setresuid(2): told in its handler, each thread changes its own user ids with the same result, until "
+       "the process is of one "
        "user again [ATS-1] [ATS-4] [GLC-8] [MUS-1]", .needs = "cap=setuid", USERS)
 {
 	ASSERT_TRUE(everyone_starts(SIGSETXID));
@@ -249,7 +253,8 @@ static int threads_in_proc(const int *known, int count)
 }
 
 CLAUSE(proc_lists_every_thread,
-       "proc(5) /proc/[pid]/task: one directory for each thread, named by its id, from its creation to its end, and as many as Threads in "
+       "proc(5) /proc/[pid]/task: one directory for each thread, named by its id, from its creation to its end, and as "
+       "many as Threads in "
        "/proc/self/status says [ATS-5] [MUS-1]", USERS)
 {
 	enum { MANY = 12 };
@@ -270,7 +275,8 @@ CLAUSE(proc_lists_every_thread,
 }
 
 CLAUSE(a_thread_that_has_ended_is_not_found,
-       "tgkill(2) ERRORS ESRCH: the id of a thread that has ended, or of another process, is not found: who walks a list of threads can tell",
+       "tgkill(2) ERRORS ESRCH: the id of a thread that has ended, or of another process, is not found: who walks a "
+       "list of threads can tell",
        USERS)
 {
 	struct hand h;
@@ -284,7 +290,8 @@ CLAUSE(a_thread_that_has_ended_is_not_found,
 }
 
 CLAUSE(a_blocked_signal_waits_for_its_thread,
-       "signal(7) Signal mask and pending signals, Real-time signals: sent to a thread that blocks it, the signal stays pending there alone, as "
+       "signal(7) Signal mask and pending signals, Real-time signals: sent to a thread that blocks it, the signal "
+       "stays pending there alone, as "
        "often as it was sent, and runs once it is unblocked [GLC-8]", USERS)
 {
 	struct kernel_sigset blocked = SIGSET(SIGSETXID), none = SIGSET_EMPTY;

@@ -9,7 +9,8 @@
 static const int own_clocks[] = { CLOCK_THREAD_CPUTIME_ID, CLOCK_PROCESS_CPUTIME_ID };
 
 CLAUSE(a_cpu_timer_keeps_firing_as_time_is_used,
-       "timer_settime(2), clock_getres(2) CLOCK_THREAD_CPUTIME_ID: an interval timer on CPU time expires each time its interval has been "
+       "timer_settime(2), clock_getres(2) CLOCK_THREAD_CPUTIME_ID: an interval timer on CPU time expires each time its "
+       "interval has been "
        "consumed, until it is deleted, and never before [TMR-2] [TMR-7] [incident 79]",
        .needed_by = USERS)
 {
@@ -33,7 +34,8 @@ CLAUSE(a_cpu_timer_keeps_firing_as_time_is_used,
 }
 
 CLAUSE(an_absolute_cpu_timer_expires_at_that_reading_of_its_clock,
-       "timer_settime(2) TIMER_ABSTIME: the value is a reading of the CPU clock; one that has passed expires at once", .needed_by = USERS)
+       "timer_settime(2) TIMER_ABSTIME: the value is a reading of the CPU clock; one that has passed expires at "
+       "once", .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(own_clocks); c++) {
 		struct sigevent e = event_of(SIGEV_THREAD_ID, SIGPROF);
@@ -55,7 +57,8 @@ CLAUSE(an_absolute_cpu_timer_expires_at_that_reading_of_its_clock,
 }
 
 CLAUSE(cpu_timers_tell_what_is_left_and_can_be_disarmed,
-       "timer_gettime(2), timer_settime(2): a CPU timer's remaining time falls as its clock runs; old values come back", .needed_by = USERS)
+       "timer_gettime(2), timer_settime(2): a CPU timer's remaining time falls as its clock runs; old values come "
+       "back", .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(own_clocks); c++) {
 		struct timer_setting off = { { 0, 0 }, { 0, 0 } }, left, old;
@@ -93,7 +96,8 @@ static int burn_in_thread(void *arg)
 }
 
 CLAUSE(the_process_clock_is_the_sum_of_its_threads,
-       "clock_getres(2) CLOCK_PROCESS_CPUTIME_ID: measures CPU time consumed by all threads in the process, those that have ended "
+       "clock_getres(2) CLOCK_PROCESS_CPUTIME_ID: measures CPU time consumed by all threads in the process, those that "
+       "have ended "
        "included", .needed_by = USERS)
 {
 	long long used = 0, before = clock_ns(CLOCK_PROCESS_CPUTIME_ID), own = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -108,7 +112,8 @@ CLAUSE(the_process_clock_is_the_sum_of_its_threads,
 }
 
 CLAUSE(a_process_timer_counts_threads_other_than_its_maker,
-       "timer_create(2) CLOCK_PROCESS_CPUTIME_ID: expires by the time of all threads, though the thread that armed it sleeps",
+       "timer_create(2) CLOCK_PROCESS_CPUTIME_ID: expires by the time of all threads, though the thread that armed it "
+       "sleeps",
        .needed_by = USERS)
 {
 	struct sigevent e = event_of(SIGEV_SIGNAL, SIGPROF);
@@ -129,7 +134,8 @@ CLAUSE(a_process_timer_counts_threads_other_than_its_maker,
 }
 
 CLAUSE(another_threads_clock_can_be_read_and_timed,
-       "clock_getcpuclockid(3), kernel/time/posix-cpu-timers.c: the clock ID made of a thread's ID reads that thread's CPU time, and a "
+       "clock_getcpuclockid(3), kernel/time/posix-cpu-timers.c: the clock ID made of a thread's ID reads that thread's "
+       "CPU time, and a "
        "timer on it expires as that thread runs [JVM-7]", .needed_by = "jvm:thread_cpu_time")
 {
 	struct sigevent e = event_of(SIGEV_SIGNAL, SIGPROF);
@@ -156,7 +162,8 @@ CLAUSE(another_threads_clock_can_be_read_and_timed,
 }
 
 CLAUSE(another_processes_clock_can_be_read_and_timed,
-       "clock_getcpuclockid(3), timer_create(2): the clock ID made of a process's ID reads its CPU time, and a timer on it expires as "
+       "clock_getcpuclockid(3), timer_create(2): the clock ID made of a process's ID reads its CPU time, and a timer "
+       "on it expires as "
        "that process runs; once it is reaped the ID is EINVAL", .needed_by = "glibc:clock_getcpuclockid")
 {
 	struct sigevent e = event_of(SIGEV_SIGNAL, SIGPROF);
@@ -201,7 +208,8 @@ static int time_own_cpu(void *arg)
 }
 
 CLAUSE(tasks_made_while_cpu_timers_fire_have_working_timers_of_their_own,
-       "timer_create(2) NOTES: a new task inherits no timer, nor anything of the parent's expiring ones: its own CPU timer fires [TMR-6] "
+       "timer_create(2) NOTES: a new task inherits no timer, nor anything of the parent's expiring ones: its own CPU "
+       "timer fires [TMR-6] "
        "[incident 80]", .commit = "ca7752caeaa7 posix-cpu-timers: Clear task::posix_cputimers_work in copy_process()", .needed_by = USERS)
 {
 	struct sigevent e = event_of(SIGEV_THREAD_ID, SIGPROF);
@@ -228,7 +236,8 @@ CLAUSE(tasks_made_while_cpu_timers_fire_have_working_timers_of_their_own,
 }
 
 CLAUSE(cpu_clocks_stand_still_while_the_thread_sleeps,
-       "clock_getres(2): CPU-time clocks measure time consumed, so that of a sleeping thread does not move and its timer does not expire",
+       "clock_getres(2): CPU-time clocks measure time consumed, so that of a sleeping thread does not move and its "
+       "timer does not expire",
        .needed_by = USERS)
 {
 	struct sigevent e = event_of(SIGEV_THREAD_ID, SIGPROF);
@@ -247,7 +256,8 @@ CLAUSE(cpu_clocks_stand_still_while_the_thread_sleeps,
 }
 
 CLAUSE(ids_of_no_task_are_refused,
-       "clock_gettime(2) ERRORS EINVAL: a CPU clock of a process or thread that does not exist, or of a thread of another process",
+       "clock_gettime(2) ERRORS EINVAL: a CPU clock of a process or thread that does not exist, or of a thread of "
+       "another process",
        .needed_by = USERS)
 {
 	struct __kernel_timespec now;

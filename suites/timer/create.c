@@ -14,7 +14,8 @@ static const int clocks[] = {
 };
 
 CLAUSE(every_clock_takes_every_way_to_notify,
-       "timer_create(2): CLOCK_REALTIME, MONOTONIC, BOOTTIME, TAI and the CPU-time clocks of process and thread, each with "
+       "timer_create(2): CLOCK_REALTIME, MONOTONIC, BOOTTIME, TAI and the CPU-time clocks of process and thread, each "
+       "with "
        "SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD_ID and none given [TMR-2]", .needed_by = USERS)
 {
 	static const int ways[] = { SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD_ID, SIGEV_THREAD };
@@ -36,7 +37,8 @@ CLAUSE(every_clock_takes_every_way_to_notify,
 }
 
 CLAUSE(ids_are_small_integers_and_no_two_live_ones_are_equal,
-       "timer_create(2) NOTES: the kernel's timer ID is an int of the process, unique until the timer is deleted [TMR-1]",
+       "timer_create(2) NOTES: the kernel's timer ID is an int of the process, unique until the timer is deleted "
+       "[TMR-1]",
        .needed_by = USERS)
 {
 	int id[16];
@@ -53,7 +55,8 @@ CLAUSE(ids_are_small_integers_and_no_two_live_ones_are_equal,
 }
 
 CLAUSE(clocks_that_cannot_drive_a_timer_are_refused,
-       "timer_create(2) ERRORS: EINVAL for an unknown clock ID, EOPNOTSUPP for one the kernel knows but cannot create timers on "
+       "timer_create(2) ERRORS: EINVAL for an unknown clock ID, EOPNOTSUPP for one the kernel knows but cannot create "
+       "timers on "
        "(ENOTSUP), or for a CPU clock of nobody here", .needed_by = USERS)
 {
 	static const int known[] = { CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW };
@@ -69,8 +72,10 @@ CLAUSE(clocks_that_cannot_drive_a_timer_are_refused,
 }
 
 CLAUSE(events_that_make_no_sense_are_refused,
-       "timer_create(2) ERRORS EINVAL: sigev_notify, sigev_signo or sigev_notify_thread_id is invalid; the thread must be of this "
-       "process [TMR-2] [incident 84]", .commit = "cef31d9af908 posix-timer: Properly check sigevent->sigev_notify", .needed_by = USERS)
+       "timer_create(2) ERRORS EINVAL: sigev_notify, sigev_signo or sigev_notify_thread_id is invalid; the thread must "
+       "be of this "
+       "process [TMR-2] [incident "
+       "84]", .commit = "cef31d9af908 posix-timer: Properly check sigevent->sigev_notify", .needed_by = USERS)
 {
 	static const struct { int notify, sig; } bad[] = {
 		{ SIGEV_SIGNAL, 0 }, { SIGEV_SIGNAL, -1 }, { SIGEV_SIGNAL, 65 + 64 * (ARCH_SIGSET_BYTES > 8) },
@@ -93,7 +98,8 @@ CLAUSE(events_that_make_no_sense_are_refused,
 }
 
 CLAUSE(bad_addresses_are_efault_and_leave_no_timer,
-       "timer_create(2): EFAULT when the event cannot be read or the id not written, and then no timer exists", .needed_by = USERS)
+       "timer_create(2): EFAULT when the event cannot be read or the id not written, and then no timer "
+       "exists", .needed_by = USERS)
 {
 	struct rlimit none = { 64, 64 };
 	int id;
@@ -107,7 +113,8 @@ CLAUSE(bad_addresses_are_efault_and_leave_no_timer,
 }
 
 CLAUSE(too_many_timers_are_eagain,
-       "timer_create(2) ERRORS EAGAIN: temporary error: RLIMIT_SIGPENDING limits the timers, each of which holds a queued signal in "
+       "timer_create(2) ERRORS EAGAIN: temporary error: RLIMIT_SIGPENDING limits the timers, each of which holds a "
+       "queued signal in "
        "reserve; what it refuses leaves nothing behind [TMR-4]", .as_nobody = 1, .needed_by = USERS)
 {
 	struct rlimit none = { 0, 0 };
@@ -119,7 +126,8 @@ CLAUSE(too_many_timers_are_eagain,
 }
 
 CLAUSE(alarm_clocks_are_for_who_may_wake_the_machine,
-       "timer_create(2) ERRORS EPERM: the clock is CLOCK_REALTIME_ALARM or CLOCK_BOOTTIME_ALARM and the caller lacks CAP_WAKE_ALARM; "
+       "timer_create(2) ERRORS EPERM: the clock is CLOCK_REALTIME_ALARM or CLOCK_BOOTTIME_ALARM and the caller lacks "
+       "CAP_WAKE_ALARM; "
        "without a clock that can wake the machine there are none (EOPNOTSUPP)", .as_nobody = 1, .needed_by = USERS)
 {
 	static const int alarms[] = { CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM };
@@ -148,7 +156,8 @@ CLAUSE(without_an_event_the_signal_is_sigalrm_with_the_id,
 }
 
 CLAUSE(unknown_ids_are_refused_by_every_call,
-       "timer_settime(2), timer_gettime(2), timer_getoverrun(2), timer_delete(2) ERRORS EINVAL: timerid is invalid [TMR-8] [incident 64]",
+       "timer_settime(2), timer_gettime(2), timer_getoverrun(2), timer_delete(2) ERRORS EINVAL: timerid is invalid "
+       "[TMR-8] [incident 64]",
        .needed_by = USERS)
 {
 	static const int unknown[] = { -1, 0x7fffffff, 12345 };
@@ -170,7 +179,8 @@ AFTER_EXEC(has_no_timer_of_this_id)
 }
 
 CLAUSE(timers_are_not_inherited_and_end_at_exec,
-       "timer_create(2) NOTES: timers are not inherited by the child of a fork(2), and are disarmed and deleted during an execve(2) "
+       "timer_create(2) NOTES: timers are not inherited by the child of a fork(2), and are disarmed and deleted during "
+       "an execve(2) "
        "[TMR-5] [incident 64]", .needed_by = USERS)
 {
 	struct timer_setting seen;
@@ -207,7 +217,8 @@ static int make_timer(void *arg)
 }
 
 CLAUSE(a_timer_belongs_to_the_process_and_outlives_its_maker,
-       "timer_create(2): creates a new per-process timer, which any thread may use after its creator has gone", .needed_by = USERS)
+       "timer_create(2): creates a new per-process timer, which any thread may use after its creator has "
+       "gone", .needed_by = USERS)
 {
 	struct thread t;
 	int id = -1;

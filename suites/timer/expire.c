@@ -18,7 +18,8 @@ static long new_timer(int clock, int notify, int sig, int *id)
 static const int wall_clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI };
 
 CLAUSE(a_relative_timer_never_expires_early,
-       "timer_settime(2): the timer expires when its initial value has passed, measured by its clock; a signal of SI_TIMER brings the "
+       "timer_settime(2): the timer expires when its initial value has passed, measured by its clock; a signal of "
+       "SI_TIMER brings the "
        "timer's ID and value [TMR-3] [SIGINFO-1]", .needed_by = USERS)
 {
 	static const long long delays[] = { 1, 100000, 3 * MS, 11 * MS };
@@ -46,7 +47,8 @@ CLAUSE(a_relative_timer_never_expires_early,
 }
 
 CLAUSE(an_absolute_timer_expires_when_its_clock_reads_the_value,
-       "timer_settime(2) TIMER_ABSTIME: the value is a time of the timer's clock, and not before it the timer expires", .needed_by = USERS)
+       "timer_settime(2) TIMER_ABSTIME: the value is a time of the timer's clock, and not before it the timer "
+       "expires", .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(wall_clocks); c++) {
 		struct timer_setting left;
@@ -66,7 +68,8 @@ CLAUSE(an_absolute_timer_expires_when_its_clock_reads_the_value,
 }
 
 CLAUSE(an_absolute_time_that_has_passed_expires_at_once,
-       "timer_settime(2): if the specified absolute time has already passed, the timer expires immediately", .needed_by = USERS)
+       "timer_settime(2): if the specified absolute time has already passed, the timer expires "
+       "immediately", .needed_by = USERS)
 {
 	static const long long ago[] = { 1, MS, 100 * MS };
 
@@ -84,7 +87,8 @@ CLAUSE(an_absolute_time_that_has_passed_expires_at_once,
 }
 
 CLAUSE(an_interval_expires_again_and_again,
-       "timer_settime(2): with a nonzero it_interval the timer is reloaded with it each time it expires, until it is disarmed [TMR-7]",
+       "timer_settime(2): with a nonzero it_interval the timer is reloaded with it each time it expires, until it is "
+       "disarmed [TMR-7]",
        .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(wall_clocks); c++) {
@@ -107,7 +111,8 @@ CLAUSE(an_interval_expires_again_and_again,
 }
 
 CLAUSE(a_timer_without_interval_expires_once_and_is_disarmed,
-       "timer_settime(2): with a zero it_interval the timer expires just once; a disarmed timer shows zero", .needed_by = USERS)
+       "timer_settime(2): with a zero it_interval the timer expires just once; a disarmed timer shows "
+       "zero", .needed_by = USERS)
 {
 	struct timer_setting left = { 0 };
 	int id;
@@ -124,7 +129,8 @@ CLAUSE(a_timer_without_interval_expires_once_and_is_disarmed,
 }
 
 CLAUSE(the_old_setting_comes_back_and_zero_disarms,
-       "timer_settime(2): old_value gets the time left and the interval; a zero it_value disarms the timer, whatever the interval",
+       "timer_settime(2): old_value gets the time left and the interval; a zero it_value disarms the timer, whatever "
+       "the interval",
        .needed_by = USERS)
 {
 	struct timer_setting off = { timespec_of(5 * SECOND), timespec_of(0) }, *old = guarded(sizeof(*old));
@@ -149,7 +155,8 @@ CLAUSE(the_old_setting_comes_back_and_zero_disarms,
 }
 
 CLAUSE(values_outside_their_range_are_refused,
-       "timer_settime(2) ERRORS EINVAL: new_value.it_value is negative or has nanoseconds outside 0 to 999999999; EFAULT for bad "
+       "timer_settime(2) ERRORS EINVAL: new_value.it_value is negative or has nanoseconds outside 0 to 999999999; "
+       "EFAULT for bad "
        "addresses; the timer keeps its setting [TMR-8]", .needed_by = USERS)
 {
 	static const struct timer_setting bad[] = {
@@ -172,7 +179,8 @@ CLAUSE(values_outside_their_range_are_refused,
 }
 
 CLAUSE(a_silent_timer_can_be_read_and_goes_round,
-       "timer_create(2) SIGEV_NONE: no notification; its progress is read by timer_gettime(2): falling to zero once, or round an interval",
+       "timer_create(2) SIGEV_NONE: no notification; its progress is read by timer_gettime(2): falling to zero once, "
+       "or round an interval",
        .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(wall_clocks); c++) {
@@ -208,7 +216,8 @@ static int receive(void *arg)
 }
 
 CLAUSE(the_thread_asked_for_gets_the_signal_and_no_other,
-       "timer_create(2) SIGEV_THREAD_ID: the signal is sent to the thread of that ID [TMR-3] [GLC-11]", .needed_by = USERS)
+       "timer_create(2) SIGEV_THREAD_ID: the signal is sent to the thread of that ID [TMR-3] "
+       "[GLC-11]", .needed_by = USERS)
 {
 	struct receiver r[3] = { 0 };
 	struct thread t[3];
@@ -239,7 +248,8 @@ CLAUSE(the_thread_asked_for_gets_the_signal_and_no_other,
 }
 
 CLAUSE(a_timer_whose_thread_has_gone_harms_nobody,
-       "timer_create(2) SIGEV_THREAD_ID: when the thread has exited its signals go nowhere, and the process lives on", .needed_by = USERS)
+       "timer_create(2) SIGEV_THREAD_ID: when the thread has exited its signals go nowhere, and the process lives "
+       "on", .needed_by = USERS)
 {
 	struct sigevent e = event_of(SIGEV_THREAD_ID, SIGUSR1);
 	struct receiver r = { 0 };
@@ -262,7 +272,8 @@ CLAUSE(a_timer_whose_thread_has_gone_harms_nobody,
 }
 
 CLAUSE(a_timer_goes_on_while_its_signal_is_ignored,
-       "timer_settime(2), signal(7): an interval timer whose signal is ignored delivers again once a handler is set", .needed_by = USERS)
+       "timer_settime(2), signal(7): an interval timer whose signal is ignored delivers again once a handler is "
+       "set", .needed_by = USERS)
 {
 	int id;
 
@@ -281,7 +292,8 @@ CLAUSE(a_timer_goes_on_while_its_signal_is_ignored,
 }
 
 CLAUSE(a_deleted_timer_sends_nothing_later,
-       "timer_delete(2): the timer is disarmed before it is deleted; a signal already pending is dropped or delivered once, no more "
+       "timer_delete(2): the timer is disarmed before it is deleted; a signal already pending is dropped or delivered "
+       "once, no more "
        "[TMR-10]", .needed_by = USERS)
 {
 	int id;
@@ -299,7 +311,8 @@ CLAUSE(a_deleted_timer_sends_nothing_later,
 }
 
 CLAUSE(deleting_while_it_fires_is_safe,
-       "timer_delete(2): may come at any moment of the timer's life, also while it expires on another CPU [TMR-10] [incident 84]",
+       "timer_delete(2): may come at any moment of the timer's life, also while it expires on another CPU [TMR-10] "
+       "[incident 84]",
        .commit = "f90fff1e152d posix-cpu-timers: fix race between handle_posix_cpu_timers() and posix_cpu_timer_del()", .needed_by = USERS)
 {
 	static const int kinds[] = { CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, CLOCK_PROCESS_CPUTIME_ID };

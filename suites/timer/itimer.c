@@ -34,8 +34,10 @@ static long long us_of(const struct old_itimer *t)
 }
 
 CLAUSE(each_timer_sends_its_own_signal_and_not_before_its_clock_says,
-       "setitimer(2): ITIMER_REAL counts real time and sends SIGALRM, ITIMER_VIRTUAL the process's user time and SIGVTALRM, ITIMER_PROF "
-       "its user and system time and SIGPROF; the signal comes from the kernel (SI_KERNEL) and never early [ITM-1] [SIGINFO-1]",
+       "setitimer(2): ITIMER_REAL counts real time and sends SIGALRM, ITIMER_VIRTUAL the process's user time and "
+       "SIGVTALRM, ITIMER_PROF "
+       "its user and system time and SIGPROF; the signal comes from the kernel (SI_KERNEL) and never early [ITM-1] "
+       "[SIGINFO-1]",
        .needed_by = USERS)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -61,7 +63,8 @@ static long long system_time_by_getrusage(void)
 }
 
 CLAUSE(user_time_alone_moves_the_virtual_timer,
-       "setitimer(2) ITIMER_VIRTUAL: counts down against the user-mode CPU time consumed by the process; time in the kernel does not "
+       "setitimer(2) ITIMER_VIRTUAL: counts down against the user-mode CPU time consumed by the process; time in the "
+       "kernel does not "
        "count", .needed_by = USERS)
 {
 	int user = process_cpu_clock(0, CPU_VIRT), both = process_cpu_clock(0, CPU_PROF);
@@ -83,7 +86,8 @@ CLAUSE(user_time_alone_moves_the_virtual_timer,
 }
 
 CLAUSE(an_interval_rearms_until_it_is_disarmed,
-       "setitimer(2): if it_interval is nonzero the timer is set to it each time it expires; a zero it_value disarms it [ITM-2]",
+       "setitimer(2): if it_interval is nonzero the timer is set to it each time it expires; a zero it_value disarms "
+       "it [ITM-2]",
        .needed_by = USERS)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -119,7 +123,8 @@ CLAUSE(a_timer_without_interval_expires_once,
 }
 
 CLAUSE(the_old_setting_comes_back_whole,
-       "setitimer(2): old_value gets the previous value of the timer: the time left and the interval", .needed_by = USERS)
+       "setitimer(2): old_value gets the previous value of the timer: the time left and the "
+       "interval", .needed_by = USERS)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct old_itimer first = itimer_of(700 * 1000000L, 3 * 1000000L + 250000), second = itimer_of(500 * 1000000L, 0);
@@ -158,7 +163,8 @@ CLAUSE(remaining_real_time_falls_as_time_passes,
 }
 
 CLAUSE(values_outside_their_range_are_refused,
-       "setitimer(2) ERRORS EINVAL: which is none of the three, or a tv_usec is outside 0 to 999999, or a tv_sec negative; EFAULT for bad "
+       "setitimer(2) ERRORS EINVAL: which is none of the three, or a tv_usec is outside 0 to 999999, or a tv_sec "
+       "negative; EFAULT for bad "
        "addresses; the timer stays as it was", .needed_by = USERS)
 {
 	struct old_itimer good = itimer_of(900 * 1000000L, 0), seen;
@@ -193,7 +199,8 @@ AFTER_EXEC(has_a_real_timer_left)
 }
 
 CLAUSE(timers_are_kept_over_exec_and_not_inherited_by_a_child,
-       "setitimer(2) NOTES: a child created via fork(2) does not inherit its parent's interval timers; they are preserved across an "
+       "setitimer(2) NOTES: a child created via fork(2) does not inherit its parent's interval timers; they are "
+       "preserved across an "
        "execve(2) [ITM-3]", .needed_by = USERS)
 {
 	struct old_itimer t = itimer_of(900 * 1000000L, 7 * 1000000L), seen;
@@ -214,7 +221,8 @@ CLAUSE(timers_are_kept_over_exec_and_not_inherited_by_a_child,
 }
 
 CLAUSE(expirations_of_a_blocked_signal_are_one,
-       "signal(7): a standard signal that is pending is not queued again: however often the timer expired, it is delivered once [ITM-4]",
+       "signal(7): a standard signal that is pending is not queued again: however often the timer expired, it is "
+       "delivered once [ITM-4]",
        .needed_by = USERS)
 {
 	struct old_itimer t = itimer_of(1000, 1000), off = { 0 };
@@ -238,7 +246,8 @@ static int burn_in_thread(void *arg)
 }
 
 CLAUSE(the_profiling_timer_counts_every_thread,
-       "setitimer(2) ITIMER_PROF: counts the CPU time of all the threads in the process, though the one that set it sleeps [ITM-1] "
+       "setitimer(2) ITIMER_PROF: counts the CPU time of all the threads in the process, though the one that set it "
+       "sleeps [ITM-1] "
        "[incident 81]", .needed_by = USERS)
 {
 	struct old_itimer t = itimer_of(10000, 0);
@@ -258,7 +267,8 @@ CLAUSE(the_profiling_timer_counts_every_thread,
 
 #ifdef __NR_alarm
 CLAUSE(alarm_is_the_real_timer_in_seconds,
-       "alarm(2) NOTES: alarm and setitimer share the same timer; alarm returns the seconds that were left, never 0 for a live one",
+       "alarm(2) NOTES: alarm and setitimer share the same timer; alarm returns the seconds that were left, never 0 "
+       "for a live one",
        .needed_by = USERS)
 {
 	struct old_itimer t = itimer_of(500000, 2 * 1000000L), seen;

@@ -17,7 +17,8 @@ static long pause_for(int clock, int flags, long long ns, struct __kernel_timesp
 }
 
 CLAUSE(a_relative_wait_is_never_shorter,
-       "clock_nanosleep(2): the interval is measured by the clock and rounded up, and the call does not return before it has passed",
+       "clock_nanosleep(2): the interval is measured by the clock and rounded up, and the call does not return before "
+       "it has passed",
        .needed_by = USERS)
 {
 	static const long long delays[] = { 0, 1, 50000, 4 * MS };
@@ -36,7 +37,8 @@ CLAUSE(a_relative_wait_is_never_shorter,
 }
 
 CLAUSE(an_absolute_wait_lasts_until_its_clock_reads_the_time,
-       "clock_nanosleep(2) TIMER_ABSTIME: returns when the clock reaches the value, and at once if it has passed", .needed_by = USERS)
+       "clock_nanosleep(2) TIMER_ABSTIME: returns when the clock reaches the value, and at once if it has "
+       "passed", .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
 		long long until = clock_ns(clocks[c]) + 5 * MS;
@@ -50,7 +52,8 @@ CLAUSE(an_absolute_wait_lasts_until_its_clock_reads_the_time,
 }
 
 CLAUSE(times_and_clocks_that_make_no_sense_are_refused,
-       "clock_nanosleep(2) ERRORS: EINVAL for nanoseconds outside 0 to 999999999, negative seconds or an unknown clock; EOPNOTSUPP for a "
+       "clock_nanosleep(2) ERRORS: EINVAL for nanoseconds outside 0 to 999999999, negative seconds or an unknown "
+       "clock; EOPNOTSUPP for a "
        "clock that cannot be slept on; EFAULT", .needed_by = USERS)
 {
 	static const struct __kernel_timespec bad[] = { { 0, 1000000000 }, { 0, -1 }, { -1, 0 } };
@@ -90,7 +93,8 @@ static int fall_asleep(void *arg)
 }
 
 CLAUSE(a_handler_ends_a_wait_and_the_rest_is_told,
-       "clock_nanosleep(2) ERRORS EINTR: interrupted by a handler, with SA_RESTART too; a relative call stores what is left, an absolute "
+       "clock_nanosleep(2) ERRORS EINTR: interrupted by a handler, with SA_RESTART too; a relative call stores what is "
+       "left, an absolute "
        "one stores nothing [SIG-7]", .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
@@ -126,7 +130,8 @@ static int sleep_in_child(int clock, int flags, long long ns)
 }
 
 CLAUSE(a_stopped_wait_goes_on_to_its_original_end,
-       "clock_nanosleep(2), signal(7): a wait that SIGSTOP and SIGCONT interrupt, with no handler to run, goes on and is not shortened",
+       "clock_nanosleep(2), signal(7): a wait that SIGSTOP and SIGCONT interrupt, with no handler to run, goes on and "
+       "is not shortened",
        .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
@@ -158,7 +163,8 @@ static int burn_in_thread(void *arg)
 }
 
 CLAUSE(a_wait_on_the_processes_cpu_clock_lasts_until_that_time_is_used,
-       "clock_nanosleep(2) CLOCK_PROCESS_CPUTIME_ID: a settable per-process clock that measures CPU time consumed by all threads",
+       "clock_nanosleep(2) CLOCK_PROCESS_CPUTIME_ID: a settable per-process clock that measures CPU time consumed by "
+       "all threads",
        .needed_by = USERS)
 {
 	long long before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -174,7 +180,8 @@ CLAUSE(a_wait_on_the_processes_cpu_clock_lasts_until_that_time_is_used,
 }
 
 CLAUSE(the_oldest_call_waits_too_and_tells_what_is_left,
-       "nanosleep(2): suspends the thread until at least the time in req has elapsed; EINVAL outside the range", .needed_by = USERS)
+       "nanosleep(2): suspends the thread until at least the time in req has elapsed; EINVAL outside the "
+       "range", .needed_by = USERS)
 {
 	struct { long sec, nsec; } t = { 0, 3 * MS }, bad = { 0, 1000000000 };
 	long long before = clock_ns(CLOCK_MONOTONIC);

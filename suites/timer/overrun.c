@@ -35,7 +35,8 @@ static long new_timer(int clock, int sig, int *id)
 } while (0)
 
 CLAUSE(a_late_signal_tells_how_many_expirations_it_stands_for,
-       "timer_getoverrun(2): the overrun count is the number of expirations between the one that queued the signal and its delivery; "
+       "timer_getoverrun(2): the overrun count is the number of expirations between the one that queued the signal and "
+       "its delivery; "
        "si_overrun brings it and timer_getoverrun returns it [TMR-9]", .needed_by = USERS)
 {
 	static const int clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI };
@@ -65,7 +66,8 @@ CLAUSE(a_late_signal_tells_how_many_expirations_it_stands_for,
 }
 
 CLAUSE(each_signal_counts_anew,
-       "timer_getoverrun(2): the count is of the most recent signal; it starts from zero for each and is zero for one taken in time",
+       "timer_getoverrun(2): the count is of the most recent signal; it starts from zero for each and is zero for one "
+       "taken in time",
        .needed_by = USERS)
 {
 	siginfo_t info;
@@ -86,7 +88,8 @@ CLAUSE(each_signal_counts_anew,
 }
 
 CLAUSE(one_signal_at_a_time_is_queued_for_a_timer,
-       "timer_create(2): while a timer's signal is pending no second one is queued for it, even of a real-time number, and signals of "
+       "timer_create(2): while a timer's signal is pending no second one is queued for it, even of a real-time number, "
+       "and signals of "
        "two timers do not hide each other", .needed_by = USERS)
 {
 	siginfo_t info;
@@ -107,7 +110,8 @@ CLAUSE(one_signal_at_a_time_is_queued_for_a_timer,
 }
 
 CLAUSE(the_count_stops_at_its_largest_value,
-       "timer_getoverrun(2) VERSIONS: the count is capped at DELAYTIMER_MAX (INT_MAX since Linux 4.19) and does not wrap "
+       "timer_getoverrun(2) VERSIONS: the count is capped at DELAYTIMER_MAX (INT_MAX since Linux 4.19) and does not "
+       "wrap "
        "[incident 84]", .commit = "78c9c4dfbf8c posix-timers: Sanitize overrun handling", .needed_by = USERS)
 {
 	struct wait_until_state patience = { 0 };
@@ -129,7 +133,8 @@ CLAUSE(the_count_stops_at_its_largest_value,
 }
 
 CLAUSE(a_handler_sees_the_overrun_of_what_it_missed,
-       "timer_getoverrun(2), sigaction(2) si_overrun: a handler that was blocked gets the count with its siginfo", .needed_by = USERS)
+       "timer_getoverrun(2), sigaction(2) si_overrun: a handler that was blocked gets the count with its "
+       "siginfo", .needed_by = USERS)
 {
 	int id;
 

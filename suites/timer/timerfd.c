@@ -38,7 +38,8 @@ static long readiness(int fd)
 }
 
 CLAUSE(a_read_returns_the_number_of_expirations_and_not_early,
-       "timerfd_create(2) read: blocks until the timer has expired, and returns as 8 bytes how often since the last read",
+       "timerfd_create(2) read: blocks until the timer has expired, and returns as 8 bytes how often since the last "
+       "read",
        .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
@@ -57,7 +58,8 @@ CLAUSE(a_read_returns_the_number_of_expirations_and_not_early,
 }
 
 CLAUSE(intervals_are_counted_while_nobody_reads,
-       "timerfd_settime(2): with an interval the timer expires again each time it has passed; the count is what the clock says",
+       "timerfd_settime(2): with an interval the timer expires again each time it has passed; the count is what the "
+       "clock says",
        .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
@@ -80,7 +82,8 @@ CLAUSE(intervals_are_counted_while_nobody_reads,
 }
 
 CLAUSE(absolute_times_are_of_the_timers_clock,
-       "timerfd_settime(2) TFD_TIMER_ABSTIME: the value is a reading of the clock; one that has passed expires at once", .needed_by = USERS)
+       "timerfd_settime(2) TFD_TIMER_ABSTIME: the value is a reading of the clock; one that has passed expires at "
+       "once", .needed_by = USERS)
 {
 	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
 		long fd = new_timerfd(clocks[c], 0);
@@ -97,7 +100,8 @@ CLAUSE(absolute_times_are_of_the_timers_clock,
 }
 
 CLAUSE(settings_come_back_and_zero_disarms,
-       "timerfd_settime(2), timerfd_gettime(2): the old setting and the current one: time left, relative always, and interval",
+       "timerfd_settime(2), timerfd_gettime(2): the old setting and the current one: time left, relative always, and "
+       "interval",
        .needed_by = USERS)
 {
 	struct timer_setting *old = guarded(sizeof(*old)), left;
@@ -119,7 +123,8 @@ CLAUSE(settings_come_back_and_zero_disarms,
 }
 
 CLAUSE(arguments_that_make_no_sense_are_refused,
-       "timerfd_create(2) ERRORS: EINVAL for unknown clocks, flags and times, a buffer of fewer than 8 bytes, or a descriptor that is no "
+       "timerfd_create(2) ERRORS: EINVAL for unknown clocks, flags and times, a buffer of fewer than 8 bytes, or a "
+       "descriptor that is no "
        "timer; EBADF; EFAULT", .needed_by = USERS)
 {
 	static const struct timer_setting bad[] = { { { 0, 0 }, { 0, 1000000000 } }, { { 0, -1 }, { 1, 0 } }, { { 0, 0 }, { -1, 0 } } };
@@ -152,7 +157,8 @@ CLAUSE(arguments_that_make_no_sense_are_refused,
 }
 
 CLAUSE(readiness_is_an_expiration_unread,
-       "timerfd_create(2) poll: the descriptor is readable if one or more expirations have occurred, and never writable",
+       "timerfd_create(2) poll: the descriptor is readable if one or more expirations have occurred, and never "
+       "writable",
        .needed_by = USERS)
 {
 	long fd = new_timerfd(CLOCK_MONOTONIC, TFD_NONBLOCK);
@@ -166,7 +172,8 @@ CLAUSE(readiness_is_an_expiration_unread,
 }
 
 CLAUSE(a_copy_and_a_child_share_the_timer,
-       "timerfd_create(2) fork: a child inherits a copy of the descriptor, which refers to the same timer and its expirations",
+       "timerfd_create(2) fork: a child inherits a copy of the descriptor, which refers to the same timer and its "
+       "expirations",
        .needed_by = USERS)
 {
 	long fd = new_timerfd(CLOCK_MONOTONIC, TFD_NONBLOCK);

@@ -86,7 +86,8 @@ static const struct probe probes[] = {
 };
 
 CLAUSE(what_runtimes_probe_is_there_or_is_enosys,
-       "syscalls(2), errno(3) ENOSYS: a call that the kernel lacks fails with ENOSYS and with no other error, least of all EPERM, and "
+       "syscalls(2), errno(3) ENOSYS: a call that the kernel lacks fails with ENOSYS and with no other error, least of "
+       "all EPERM, and "
        "one that it has refuses senseless arguments as documented [incident 40] [incident 43] [incident 44] [MUS-4]",
        .needed_by = USERS)
 {
@@ -131,7 +132,8 @@ CLAUSE(numbers_beyond_the_table_are_enosys,
 }
 
 CLAUSE(a_call_that_is_not_there_touches_nothing,
-       "errno(3) ENOSYS: a call that is not implemented has no effect on the memory its arguments point at [incident 41]",
+       "errno(3) ENOSYS: a call that is not implemented has no effect on the memory its arguments point at [incident "
+       "41]",
        .needed_by = USERS)
 {
 	unsigned char *memory = guarded(4096);

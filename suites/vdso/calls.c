@@ -33,7 +33,8 @@ static void expect_in_order(struct __test_metadata *_metadata, const int *clocks
 }
 
 CLAUSE(clocks_that_nobody_sets_lie_between_two_system_calls,
-       "clock_gettime(2), vdso(7): the vDSO reads the same clock as the system call: a reading of CLOCK_MONOTONIC, _RAW or"
+       "clock_gettime(2), vdso(7): the vDSO reads the same clock as the system call: a reading of CLOCK_MONOTONIC, "
+       "_RAW or"
        " CLOCK_BOOTTIME is neither before one system call nor behind the next [VDS-10] [CLK-1]", .needed_by = USERS)
 {
 	expect_in_order(_metadata, (const int[]){ CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME }, 3);
@@ -47,7 +48,8 @@ CLAUSE(the_coarse_clock_lies_between_two_system_calls,
 }
 
 CLAUSE(cpu_clocks_lie_between_two_system_calls,
-       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID: no vDSO can read them; it then asks the kernel and"
+       "clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID: no vDSO can read them; it then asks the "
+       "kernel and"
        " hands its answer on [VDS-9]", .needed_by = USERS)
 {
 	expect_in_order(_metadata, (const int[]){ CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
@@ -56,8 +58,10 @@ CLAUSE(cpu_clocks_lie_between_two_system_calls,
 }
 
 CLAUSE(clocks_that_may_be_set_lie_between_two_system_calls,
-       "clock_gettime(2), vdso(7): a reading of CLOCK_REALTIME, its coarse one or CLOCK_TAI is neither before one system call nor"
-       " behind the next, unless somebody sets the clock in between [VDS-10] [CLK-2]", .needed_by = "go:walltime " USERS)
+       "clock_gettime(2), vdso(7): a reading of CLOCK_REALTIME, its coarse one or CLOCK_TAI is neither before one "
+       "system call nor"
+       " behind the next, unless somebody sets the clock in between [VDS-10] "
+       "[CLK-2]", .needed_by = "go:walltime " USERS)
 {
 	static const int clocks[] = { CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI };
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -71,7 +75,8 @@ CLAUSE(clocks_that_may_be_set_lie_between_two_system_calls,
 }
 
 CLAUSE(every_clock_id_gives_the_result_of_the_system_call,
-       "clock_gettime(2) ERRORS: an id that the kernel does not know, or that the vDSO does not, gives what the system call gives;"
+       "clock_gettime(2) ERRORS: an id that the kernel does not know, or that the vDSO does not, gives what the system "
+       "call gives;"
        " an error leaves the buffer alone [VDS-9] [incident 71]", .needed_by = USERS)
 {
 	const int odd[] = { INT_MAX, INT_MIN, 0x10000, 0x10001, 1 << 30, process_cpu_clock(0x1ffffff), -13 };
@@ -100,7 +105,8 @@ static bool is_auxiliary(int clock)
 }
 
 CLAUSE(every_resolution_is_that_of_the_system_call,
-       "clock_getres(2): for each clock the same resolution or the same error by the vDSO as by the system call; an error leaves"
+       "clock_getres(2): for each clock the same resolution or the same error by the vDSO as by the system call; an "
+       "error leaves"
        " the buffer alone", .needed_by = "glibc:clock_getres jvm:os_init")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETRES);
@@ -120,7 +126,8 @@ CLAUSE(every_resolution_is_that_of_the_system_call,
 }
 
 CLAUSE(an_auxiliary_clock_has_a_resolution_where_the_system_call_says_so,
-       "clock_getres(2) ERRORS EINVAL: the vDSO knows a resolution of CLOCK_AUX and the ids behind it only where the kernel has"
+       "clock_getres(2) ERRORS EINVAL: the vDSO knows a resolution of CLOCK_AUX and the ids behind it only where the "
+       "kernel has"
        " these clocks", .needed_by = "glibc:clock_getres")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETRES);
@@ -161,7 +168,8 @@ static bool is_time_of_day(const void *f, struct old_readings *r)
 }
 
 CLAUSE(the_time_of_day_is_the_realtime_clock_in_microseconds,
-       "gettimeofday(2): seconds and microseconds since the Epoch: by the vDSO between two readings of CLOCK_REALTIME by the"
+       "gettimeofday(2): seconds and microseconds since the Epoch: by the vDSO between two readings of CLOCK_REALTIME "
+       "by the"
        " kernel, cut to microseconds", .needed_by = "go:walltime glibc:gettimeofday musl:gettimeofday")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_GETTIMEOFDAY);
@@ -174,7 +182,8 @@ CLAUSE(the_time_of_day_is_the_realtime_clock_in_microseconds,
 }
 
 CLAUSE(either_argument_of_gettimeofday_may_be_missing,
-       "gettimeofday(2): if tv or tz is NULL that structure is not returned; the time zone is the one of the system call",
+       "gettimeofday(2): if tv or tz is NULL that structure is not returned; the time zone is the one of the system "
+       "call",
        .needed_by = "glibc:gettimeofday")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_GETTIMEOFDAY);
@@ -211,7 +220,8 @@ static bool is_time(const void *f, long *told)
 }
 
 CLAUSE(time_counts_the_seconds_of_the_realtime_clock,
-       "time(2): the seconds since the Epoch, in the result and where tloc points; by the vDSO those of CLOCK_REALTIME_COARSE, so"
+       "time(2): the seconds since the Epoch, in the result and where tloc points; by the vDSO those of "
+       "CLOCK_REALTIME_COARSE, so"
        " never ahead of another clock", .needed_by = "glibc:time musl:time")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_TIME);
@@ -238,7 +248,8 @@ static bool is_in_order32(const void *f, int clock, struct sandwich *s)
 }
 
 CLAUSE(the_older_function_gives_the_same_clocks_with_shorter_seconds,
-       "vdso(7), clock_gettime(2): where an ABI has a function with 32-bit seconds and one with 64, both read the same clocks and"
+       "vdso(7), clock_gettime(2): where an ABI has a function with 32-bit seconds and one with 64, both read the same "
+       "clocks and"
        " refuse the same ids [incident 72] [MUS-6]", .needed_by = "musl:clock_gettime glibc:clock_gettime go:nanotime")
 {
 	static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME,

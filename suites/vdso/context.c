@@ -87,7 +87,8 @@ CLAUSE(a_call_needs_less_than_a_page_of_stack,
 }
 
 CLAUSE(a_call_leaves_alone_what_lies_above_its_stack_pointer,
-       "vdso(7): a function changes nothing of its caller's frame, and of the memory below it less than a page: measured on a"
+       "vdso(7): a function changes nothing of its caller's frame, and of the memory below it less than a page: "
+       "measured on a"
        " stack that was painted [VDS-11] [incident 66]", .needed_by = "go:vdsoClockgettimeSym")
 {
 	static char painted[DEPTH * 4] __attribute__((aligned(64)));
@@ -117,7 +118,8 @@ CLAUSE(a_call_leaves_alone_what_lies_above_its_stack_pointer,
 }
 
 CLAUSE(no_function_changes_a_register_that_functions_keep,
-       "vdso(7) DESCRIPTION: each function is called as any C function: callee-saved registers, stack pointer, direction flag"
+       "vdso(7) DESCRIPTION: each function is called as any C function: callee-saved registers, stack pointer, "
+       "direction flag"
        " and floating-point control are as before [VDS-13]", .needed_by = "go:vdsoauxv glibc:INLINE_VSYSCALL")
 {
 	if (!function_named(VDSO_CLOCK_GETTIME))
@@ -146,7 +148,8 @@ CLAUSE(no_function_changes_a_register_that_functions_keep,
 }
 
 CLAUSE(errors_are_in_the_result_and_errno_is_not_known,
-       "vdso(7): a function returns 0 or a negative error number, as the system call does, and no library's errno changes"
+       "vdso(7): a function returns 0 or a negative error number, as the system call does, and no library's errno "
+       "changes"
        " [VDS-9] [incident 70]", .needed_by = "glibc:INLINE_VSYSCALL go:walltime musl:clock_gettime")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -192,7 +195,8 @@ static int send_signals(void *stop)
 
 // The pc in the image is also what makes the clause end: a run without any such signal has shown nothing.
 CLAUSE(a_handler_may_call_what_it_interrupted,
-       "vdso(7), signal-safety(7) clock_gettime: a signal in the middle of the vDSO may call it again: the handler's reading, the"
+       "vdso(7), signal-safety(7) clock_gettime: a signal in the middle of the vDSO may call it again: the handler's "
+       "reading, the"
        " interrupted one and later ones are in order; the pc it sees there lies in the loaded segment [VDS-12] [VDS-16]"
        " [incident 67]", .needs = "cpus=2", .needed_by = "go:sigprof go:inVDSOPage jvm:AsyncGetCallTrace")
 {
@@ -237,7 +241,8 @@ static void call_all(int sig, siginfo_t *info, void *ucontext)
 }
 
 CLAUSE(a_small_alternate_stack_is_enough,
-       "sigaltstack(2), vdso(7): a handler on an alternate stack that has room for the kernel's frame and a page and a half for"
+       "sigaltstack(2), vdso(7): a handler on an alternate stack that has room for the kernel's frame and a page and a "
+       "half for"
        " itself can call every function [VDS-11]", .needed_by = "go:sigprof rust:stack_overflow")
 {
 	size_t frame = getauxval(AT_MINSIGSTKSZ) > ARCH_MINSIGSTKSZ ? getauxval(AT_MINSIGSTKSZ) : ARCH_MINSIGSTKSZ;
@@ -264,7 +269,8 @@ static int call_without_tls(void *arg)
 }
 
 CLAUSE(a_thread_needs_no_thread_pointer_to_call_it,
-       "vdso(7): the vDSO belongs to no library and knows none's thread-local storage: a thread whose thread pointer leads to one"
+       "vdso(7): the vDSO belongs to no library and knows none's thread-local storage: a thread whose thread pointer "
+       "leads to one"
        " word calls it as any other [VDS-15]", .needed_by = "go:nanotime1")
 {
 	static unsigned long word[8] __attribute__((aligned(16)));
@@ -327,7 +333,8 @@ static bool vdso_can_read_the_clocksource(void)
 }
 
 CLAUSE(coarse_clocks_make_no_system_call,
-       "vdso(7): reading a coarse clock, a resolution or the time of the last tick takes no counter and so no system call: it works"
+       "vdso(7): reading a coarse clock, a resolution or the time of the last tick takes no counter and so no system "
+       "call: it works"
        " where a filter denies them [VDS-14] [incident 76]", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -343,7 +350,8 @@ CLAUSE(coarse_clocks_make_no_system_call,
 }
 
 CLAUSE(fine_clocks_make_no_system_call_where_the_counter_can_be_read,
-       "vdso(7) DESCRIPTION: the point of the vDSO is that frequent calls need not enter the kernel: with a clocksource that user"
+       "vdso(7) DESCRIPTION: the point of the vDSO is that frequent calls need not enter the kernel: with a "
+       "clocksource that user"
        " code can read it works where a filter denies the system calls [VDS-14] [incident 76]", .needed_by = USERS)
 {
 	static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_MONOTONIC_RAW };
@@ -362,7 +370,8 @@ CLAUSE(fine_clocks_make_no_system_call_where_the_counter_can_be_read,
 }
 
 CLAUSE(what_the_vdso_cannot_tell_it_asks_the_kernel_and_hands_on,
-       "vdso(7), lib/vdso/gettimeofday.c clock_gettime_fallback (5.10): for a clock that it does not know the vDSO makes the system"
+       "vdso(7), lib/vdso/gettimeofday.c clock_gettime_fallback (5.10): for a clock that it does not know the vDSO "
+       "makes the system"
        " call; its error, whatever it is, is the result [VDS-9] [incident 70] [incident 71]", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);

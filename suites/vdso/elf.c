@@ -38,7 +38,8 @@ static unsigned long dynamic_value(const struct vdso *v, long tag)
 }
 
 CLAUSE(the_header_is_that_of_a_whole_shared_object,
-       "ELF e_ident, e_version, e_ehsize, e_phentsize: version 1, the System V or GNU ABI, headers of the ABI's sizes, at"
+       "ELF e_ident, e_version, e_ehsize, e_phentsize: version 1, the System V or GNU ABI, headers of the ABI's sizes, "
+       "at"
        " least a segment to load and one that is dynamic [VDS-2]",
        .needed_by = USERS_OF_THE_IMAGE)
 {
@@ -60,7 +61,8 @@ CLAUSE(the_header_is_that_of_a_whole_shared_object,
 }
 
 CLAUSE(one_segment_is_loaded_and_it_begins_with_the_header,
-       "vdso(7), ELF PT_LOAD: the image is one segment that is loaded from offset 0, so that what is p_offset into it lies as"
+       "vdso(7), ELF PT_LOAD: the image is one segment that is loaded from offset 0, so that what is p_offset into it "
+       "lies as"
        " far behind AT_SYSINFO_EHDR; it is as long in memory as in the file [VDS-3] [VDS-4]",
        .needed_by = USERS_OF_THE_IMAGE)
 {
@@ -77,7 +79,8 @@ CLAUSE(one_segment_is_loaded_and_it_begins_with_the_header,
 }
 
 CLAUSE(the_segment_may_be_read_and_executed_and_not_written,
-       "arch/x86/entry/vdso/vdso-layout.lds.S PHDRS (5.10), vdso(7): the loaded segment is PF_R and PF_X, never PF_W, and no"
+       "arch/x86/entry/vdso/vdso-layout.lds.S PHDRS (5.10), vdso(7): the loaded segment is PF_R and PF_X, never PF_W, "
+       "and no"
        " other one asks for an executable stack [VDS-4]", .needed_by = USERS_OF_THE_IMAGE)
 {
 	VDSO_OR_ABSENT(v);
@@ -91,7 +94,8 @@ CLAUSE(the_segment_may_be_read_and_executed_and_not_written,
 }
 
 CLAUSE(every_segment_lies_in_the_loaded_one_and_in_the_mapping,
-       "vdso(7) DESCRIPTION: all of the image is mapped: each segment lies in the loaded one, and that in the pages that"
+       "vdso(7) DESCRIPTION: all of the image is mapped: each segment lies in the loaded one, and that in the pages "
+       "that"
        " /proc/pid/maps calls [vdso] [VDS-3]",
        .needs = "file=/proc/self/smaps", .needed_by = USERS_OF_THE_IMAGE)
 {
@@ -113,7 +117,8 @@ CLAUSE(every_segment_lies_in_the_loaded_one_and_in_the_mapping,
 }
 
 CLAUSE(the_dynamic_section_ends_in_its_segment_and_names_each_table_once,
-       "ELF PT_DYNAMIC: the entries end with DT_NULL within the segment; string and symbol table and their sizes are there"
+       "ELF PT_DYNAMIC: the entries end with DT_NULL within the segment; string and symbol table and their sizes are "
+       "there"
        " once each, and at least one hash table [VDS-3] [VDS-5]", .needed_by = USERS_OF_THE_IMAGE)
 {
 	static const long once[] = { DT_STRTAB, DT_STRSZ, DT_SYMTAB, DT_SYMENT, DT_SONAME };
@@ -138,7 +143,8 @@ CLAUSE(the_dynamic_section_ends_in_its_segment_and_names_each_table_once,
 }
 
 CLAUSE(the_image_is_complete_without_a_dynamic_linker,
-       "lib/vdso/Makefile cmd_vdso_check (6.6), vdso(7): nobody relocates the image: it has no relocations, needs no other"
+       "lib/vdso/Makefile cmd_vdso_check (6.6), vdso(7): nobody relocates the image: it has no relocations, needs no "
+       "other"
        " object, and runs no code when it is loaded [VDS-3]", .needed_by = USERS_OF_THE_IMAGE)
 {
 	static const long linkers[] = { DT_NEEDED, DT_TEXTREL, DT_INIT, DT_FINI, DT_INIT_ARRAY, DT_PREINIT_ARRAY };
@@ -157,7 +163,8 @@ CLAUSE(the_image_is_complete_without_a_dynamic_linker,
 }
 
 CLAUSE(the_image_has_the_name_that_debuggers_know,
-       "vdso(7) ARCHITECTURE-SPECIFIC NOTES, vDSO names: DT_SONAME is linux-vdso.so.1, linux-vdso32.so.1, linux-vdso64.so.1"
+       "vdso(7) ARCHITECTURE-SPECIFIC NOTES, vDSO names: DT_SONAME is linux-vdso.so.1, linux-vdso32.so.1, "
+       "linux-vdso64.so.1"
        " or linux-gate.so.1; the string table begins and ends with a NUL", .needed_by = "glibc:setup_vdso")
 {
 	static const char *const names[] = { "linux-vdso.so.1", "linux-vdso32.so.1", "linux-vdso64.so.1", "linux-gate.so.1" };
@@ -175,7 +182,8 @@ CLAUSE(the_image_has_the_name_that_debuggers_know,
 
 // Every port gives its vDSO the note of linux/elfnote.h with the kernel's version, most a build id too.
 CLAUSE(the_notes_can_be_walked_to_their_end,
-       "elf(5) Nhdr: each note is name size, descriptor size, type, name, descriptor, padded to four bytes, and the last"
+       "elf(5) Nhdr: each note is name size, descriptor size, type, name, descriptor, padded to four bytes, and the "
+       "last"
        " one ends with the segment; one of the owner Linux has the version as its descriptor",
        .needed_by = "glibc:_dl_discover_osversion")
 {
@@ -207,7 +215,8 @@ CLAUSE(the_notes_can_be_walked_to_their_end,
 
 // Section headers may be missing altogether (3.16 dropped them), but not half of them.
 CLAUSE(section_headers_are_optional_and_lie_in_the_mapping_where_they_are_told,
-       "ELF e_shoff, e_shnum, e_shentsize: a loader works from the segments alone; a table of sections that the header names"
+       "ELF e_shoff, e_shnum, e_shentsize: a loader works from the segments alone; a table of sections that the header "
+       "names"
        " lies in the mapped pages, or the header names none [incident 74]",
        .needs = "file=/proc/self/smaps", .needed_by = "go:vdsoInitFromSysinfoEhdr")
 {
@@ -226,7 +235,8 @@ CLAUSE(section_headers_are_optional_and_lie_in_the_mapping_where_they_are_told,
 }
 
 CLAUSE(the_unwind_table_is_in_the_image_and_of_the_version_that_unwinders_read,
-       "LSB ELF .eh_frame_hdr: PT_GNU_EH_FRAME, where the image has one, begins with version 1 and lies in it, so that a"
+       "LSB ELF .eh_frame_hdr: PT_GNU_EH_FRAME, where the image has one, begins with version 1 and lies in it, so that "
+       "a"
        " signal handler can unwind through the vDSO",
        .needed_by = "glibc:_dl_find_object rust:backtrace")
 {

@@ -13,7 +13,8 @@
 #define slow_getcpu(cpu, node) raw_syscall(__NR_getcpu, cpu, node, NULL)
 
 CLAUSE(the_system_call_tells_the_one_cpu_that_the_caller_may_use,
-       "getcpu(2), sched_setaffinity(2): a thread that may run on one CPU alone runs there from the call on, and is told so",
+       "getcpu(2), sched_setaffinity(2): a thread that may run on one CPU alone runs there from the call on, and is "
+       "told so",
        .needed_by = USERS_OF_GETCPU)
 {
 	int cpus[16], n = allowed_cpus(cpus, 16);
@@ -86,7 +87,8 @@ static int node_in_sysfs(int cpu)
 }
 
 CLAUSE(the_node_is_the_one_that_sysfs_shows,
-       "getcpu(2), Documentation/ABI/stable/sysfs-devices-node: /sys/devices/system/cpu/cpuN has a link to nodeM, and M is the node"
+       "getcpu(2), Documentation/ABI/stable/sysfs-devices-node: /sys/devices/system/cpu/cpuN has a link to nodeM, and "
+       "M is the node"
        " that a thread on that CPU is told; without nodes it is 0", .needed_by = USERS_OF_GETCPU)
 {
 	int cpus[16], n = allowed_cpus(cpus, 16);
@@ -106,7 +108,8 @@ CLAUSE(the_node_is_the_one_that_sysfs_shows,
 }
 
 CLAUSE(every_argument_may_be_null,
-       "getcpu(2): cpu or node may be NULL, and then nothing is stored there; both may; the third argument is not used since"
+       "getcpu(2): cpu or node may be NULL, and then nothing is stored there; both may; the third argument is not used "
+       "since"
        " Linux 2.6.24, so that what it points to does not matter", .needed_by = USERS_OF_GETCPU)
 {
 	const void *f = function_named(VDSO_GETCPU);

@@ -65,7 +65,8 @@ static bool differ(const void *a, const void *b, size_t length)
 }
 
 CLAUSE(the_parameters_tell_how_to_map_a_state,
-       "lib/vdso/getrandom.c __cvdso_getrandom_data (6.12): with no buffer, length 0, flags 0 and a state size of ~0UL the call"
+       "lib/vdso/getrandom.c __cvdso_getrandom_data (6.12): with no buffer, length 0, flags 0 and a state size of ~0UL "
+       "the call"
        " stores the size of a state, its mmap protection and flags, and reserved words that are 0 [VGR-1] [VGR-7]", VGR)
 {
 	struct parameters *p = guarded(sizeof(*p));
@@ -86,7 +87,8 @@ CLAUSE(the_parameters_tell_how_to_map_a_state,
 }
 
 CLAUSE(every_length_is_filled_to_its_last_byte,
-       "getrandom(2), lib/vdso/getrandom.c (6.12): as many bytes as were asked for, none beyond, from the first draw of a state to"
+       "getrandom(2), lib/vdso/getrandom.c (6.12): as many bytes as were asked for, none beyond, from the first draw "
+       "of a state to"
        " those that its batch, or half of it, serves [VGR-2]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -107,7 +109,8 @@ CLAUSE(every_length_is_filled_to_its_last_byte,
 }
 
 CLAUSE(long_requests_are_filled_whole_and_evenly,
-       "lib/vdso/getrandom.c (6.12): what is longer than a batch comes from the generator in blocks: all of it, every bit of each"
+       "lib/vdso/getrandom.c (6.12): what is longer than a batch comes from the generator in blocks: all of it, every "
+       "bit of each"
        " byte set half of the time [VGR-2]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -129,7 +132,8 @@ CLAUSE(long_requests_are_filled_whole_and_evenly,
 }
 
 CLAUSE(no_two_draws_are_the_same,
-       "lib/vdso/getrandom.c (6.12): each draw is new: of one state, of two states in one page, of the system call [VGR-2]", VGR)
+       "lib/vdso/getrandom.c (6.12): each draw is new: of one state, of two states in one page, of the system call "
+       "[VGR-2]", VGR)
 {
 	static unsigned char seen[192][16];
 	STATES_OR_ABSENT(state);
@@ -157,7 +161,8 @@ CLAUSE(no_bytes_may_be_drawn,
 }
 
 CLAUSE(flags_are_those_of_the_system_call,
-       "getrandom(2) flags, ERRORS EINVAL: GRND_NONBLOCK, GRND_RANDOM and GRND_INSECURE are taken; an unknown flag gets the system"
+       "getrandom(2) flags, ERRORS EINVAL: GRND_NONBLOCK, GRND_RANDOM and GRND_INSECURE are taken; an unknown flag "
+       "gets the system"
        " call's answer, and the buffer is not touched [VGR-2]", VGR)
 {
 	static const unsigned int good[] = { 0, GRND_NONBLOCK, GRND_RANDOM, GRND_RANDOM | GRND_NONBLOCK, GRND_INSECURE };
@@ -177,7 +182,8 @@ CLAUSE(flags_are_those_of_the_system_call,
 }
 
 CLAUSE(a_state_of_another_size_is_left_alone_and_the_kernel_is_asked,
-       "lib/vdso/getrandom.c (6.12): an opaque_len that is not the size of a state, as after a restore on another kernel, falls"
+       "lib/vdso/getrandom.c (6.12): an opaque_len that is not the size of a state, as after a restore on another "
+       "kernel, falls"
        " back on the system call [VGR-6]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -197,7 +203,8 @@ CLAUSE(a_state_of_another_size_is_left_alone_and_the_kernel_is_asked,
 }
 
 CLAUSE(a_state_that_lies_in_two_pages_is_efault,
-       "lib/vdso/getrandom.c (6.12): a state must not straddle pages, for one of them may be dropped alone: -EFAULT, and neither"
+       "lib/vdso/getrandom.c (6.12): a state must not straddle pages, for one of them may be dropped alone: -EFAULT, "
+       "and neither"
        " state nor buffer is touched [VGR-1]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -215,7 +222,8 @@ CLAUSE(a_state_that_lies_in_two_pages_is_efault,
 }
 
 CLAUSE(a_child_finds_its_states_wiped_and_draws_other_bytes,
-       "include/uapi/linux/random.h struct vgetrandom_opaque_params, mm/mmap.c MAP_DROPPABLE (6.12): states are wiped on fork(2), so"
+       "include/uapi/linux/random.h struct vgetrandom_opaque_params, mm/mmap.c MAP_DROPPABLE (6.12): states are wiped "
+       "on fork(2), so"
        " that parent and children never draw the same bytes [VGR-3] [incident 78] [GLC-10]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -242,7 +250,8 @@ CLAUSE(a_child_finds_its_states_wiped_and_draws_other_bytes,
 }
 
 CLAUSE(a_state_that_the_kernel_drops_is_a_new_one,
-       "lib/vdso/getrandom.c (6.12): pages of states may be zeroed under memory pressure at any time: the next draw begins anew, and"
+       "lib/vdso/getrandom.c (6.12): pages of states may be zeroed under memory pressure at any time: the next draw "
+       "begins anew, and"
        " repeats nothing [VGR-3]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -262,7 +271,8 @@ CLAUSE(a_state_that_the_kernel_drops_is_a_new_one,
 }
 
 CLAUSE(drawn_bytes_are_not_kept_in_the_state,
-       "lib/vdso/getrandom.c memcpy_and_zero_src (6.12): what has been handed out is erased from the state at once, so that who reads"
+       "lib/vdso/getrandom.c memcpy_and_zero_src (6.12): what has been handed out is erased from the state at once, so "
+       "that who reads"
        " it later learns nothing of it [VGR-2]", VGR)
 {
 	STATES_OR_ABSENT(state);
@@ -290,7 +300,8 @@ static int draw_many(void *arg)
 }
 
 CLAUSE(threads_with_states_of_their_own_draw_different_bytes,
-       "include/uapi/linux/random.h (6.12): one state a thread: threads that draw at once, and one after another with the same"
+       "include/uapi/linux/random.h (6.12): one state a thread: threads that draw at once, and one after another with "
+       "the same"
        " state, never draw the same [VGR-5] [incident 77]", VGR)
 {
 	static struct drawer drawers[6];
@@ -336,7 +347,8 @@ static int send_signals(void *stop)
 }
 
 CLAUSE(a_handler_may_draw_from_the_state_that_it_interrupted,
-       "lib/vdso/getrandom.c in_use (6.12): a handler that interrupts a draw may draw from the same state: both get bytes, and"
+       "lib/vdso/getrandom.c in_use (6.12): a handler that interrupts a draw may draw from the same state: both get "
+       "bytes, and"
        " different ones [VGR-5]", .needs = "cpus=2", VGR)
 {
 	static unsigned char drawn[2000][16];
@@ -371,7 +383,8 @@ CLAUSE(a_handler_may_draw_from_the_state_that_it_interrupted,
 
 // Where the kernel renews its generator between the first draw and the second the second needs the call: once in a minute.
 CLAUSE(a_state_that_has_been_seeded_makes_no_system_call,
-       "lib/vdso/getrandom.c (6.12): a draw of a state whose key is of the kernel's generation takes no system call: it works where"
+       "lib/vdso/getrandom.c (6.12): a draw of a state whose key is of the kernel's generation takes no system call: "
+       "it works where"
        " a filter denies getrandom(2) [VGR-2]", VGR)
 {
 	static const struct sock_filter code[] = {
@@ -405,7 +418,8 @@ CLAUSE(a_state_that_has_been_seeded_makes_no_system_call,
 }
 
 CLAUSE(a_buffer_that_cannot_be_written_faults_or_is_efault,
-       "lib/vdso/getrandom.c (6.12), getrandom(2) ERRORS EFAULT: a bad buffer is SIGSEGV, or EFAULT where the kernel was asked; never"
+       "lib/vdso/getrandom.c (6.12), getrandom(2) ERRORS EFAULT: a bad buffer is SIGSEGV, or EFAULT where the kernel "
+       "was asked; never"
        " success [VGR-2]", VGR)
 {
 	STATES_OR_ABSENT(state);

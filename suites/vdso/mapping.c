@@ -45,7 +45,8 @@ static int find_parts(struct part *parts)
 		ABSENT("this kernel gives the program no vDSO")
 
 CLAUSE(its_pages_are_readable_and_executable_and_never_writable,
-       "vdso(7), arch/x86/entry/vdso/vma.c map_vdso (5.10): [vdso] is private, VM_READ and VM_EXEC, not VM_WRITE; the kernel"
+       "vdso(7), arch/x86/entry/vdso/vma.c map_vdso (5.10): [vdso] is private, VM_READ and VM_EXEC, not VM_WRITE; the "
+       "kernel"
        " refuses to write there for the process", .needs = "file=/proc/self/maps", .needed_by = USERS_OF_THE_MAPPING)
 {
 	PARTS_OR_ABSENT(parts, n);
@@ -65,7 +66,8 @@ CLAUSE(its_pages_are_readable_and_executable_and_never_writable,
 }
 
 CLAUSE(its_data_can_be_neither_written_nor_executed,
-       "arch/x86/entry/vdso/vma.c map_vdso (5.10), lib/vdso/datastore.c (7.2): [vvar] and its kin are read-only, mprotect(2) does"
+       "arch/x86/entry/vdso/vma.c map_vdso (5.10), lib/vdso/datastore.c (7.2): [vvar] and its kin are read-only, "
+       "mprotect(2) does"
        " not change that, and the kernel refuses to write there for the process",
        .needs = "file=/proc/self/maps", .needed_by = USERS_OF_THE_MAPPING)
 {
@@ -90,7 +92,8 @@ CLAUSE(its_data_can_be_neither_written_nor_executed,
 }
 
 CLAUSE(the_bytes_are_the_same_by_every_way_to_read_them,
-       "ptrace(2), process_vm_readv(2): a tracer reads the image of another process as that process does itself: debuggers and"
+       "ptrace(2), process_vm_readv(2): a tracer reads the image of another process as that process does itself: "
+       "debuggers and"
        " profilers take its symbols from there",
        .needs = "file=/proc/self/mem", .needed_by = "criu:parasite")
 {
@@ -149,7 +152,8 @@ static bool addresses_are_random(void)
 }
 
 CLAUSE(each_exec_has_a_vdso_that_works_and_another_address,
-       "vdso(7) DESCRIPTION, Documentation/admin-guide/sysctl/kernel.rst randomize_va_space: the address of the vDSO page is"
+       "vdso(7) DESCRIPTION, Documentation/admin-guide/sysctl/kernel.rst randomize_va_space: the address of the vDSO "
+       "page is"
        " randomized, for each execve(2) anew, and what is there can be called", .needed_by = USERS_OF_THE_MAPPING)
 {
 	unsigned long seen[12][2];
@@ -173,7 +177,8 @@ CLAUSE(each_exec_has_a_vdso_that_works_and_another_address,
 }
 
 CLAUSE(a_forked_child_has_it_where_its_parent_has_it,
-       "fork(2), vdso(7): the child's address space is a copy: addresses of functions that the parent has looked up stay good",
+       "fork(2), vdso(7): the child's address space is a copy: addresses of functions that the parent has looked up "
+       "stay good",
        .needs = "file=/proc/self/maps", .needed_by = USERS_OF_THE_MAPPING)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -215,7 +220,8 @@ static long move_parts(const struct part *parts, int n, unsigned long *by)
 
 // No libc in the child once the old place is gone: on some ABIs its system calls go through the vDSO.
 CLAUSE(it_can_be_moved_with_its_data_and_goes_on_working,
-       "arch/x86/entry/vdso/vma.c vdso_mremap (5.10), mremap(2): what restores processes moves the mappings to where they were:"
+       "arch/x86/entry/vdso/vma.c vdso_mremap (5.10), mremap(2): what restores processes moves the mappings to where "
+       "they were:"
        " the functions then work at the new address, and signals are delivered",
        .needs = "file=/proc/self/maps", .needed_by = "criu:vdso_do_park")
 {
@@ -256,7 +262,8 @@ static void note_signal(int sig, siginfo_t *info, void *ucontext)
 
 // Where the restorer is in the vDSO the kernel takes its own stack trampoline or kills: no signals are sent then.
 CLAUSE(a_process_may_give_it_up_and_live_on_with_system_calls,
-       "munmap(2), vdso(7): the vDSO is a mapping like others; a process that unmaps it has the system calls, and signals where"
+       "munmap(2), vdso(7): the vDSO is a mapping like others; a process that unmaps it has the system calls, and "
+       "signals where"
        " its handlers bring their own return [VDS-8]",
        .needs = "file=/proc/self/maps", .needed_by = "criu:parasite go:walltime")
 {
@@ -292,7 +299,8 @@ CLAUSE(a_process_may_give_it_up_and_live_on_with_system_calls,
 }
 
 CLAUSE(pages_that_are_dropped_come_back,
-       "madvise(2) MADV_DONTNEED: the pages of [vdso] and [vvar] may be refused or dropped; those dropped come back with the"
+       "madvise(2) MADV_DONTNEED: the pages of [vdso] and [vvar] may be refused or dropped; those dropped come back "
+       "with the"
        " next access, and time goes on", .needs = "file=/proc/self/maps", .needed_by = USERS_OF_THE_MAPPING)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -308,7 +316,8 @@ CLAUSE(pages_that_are_dropped_come_back,
 
 // The last bytes of the mapping are behind the image, so that whoever runs there meets nothing of it.
 CLAUSE(a_change_by_a_debugger_stays_in_its_process,
-       "arch/x86/entry/vdso/vma.c map_vdso (5.10) VM_MAYWRITE: a breakpoint set in one process is a copy of the page, and no"
+       "arch/x86/entry/vdso/vma.c map_vdso (5.10) VM_MAYWRITE: a breakpoint set in one process is a copy of the page, "
+       "and no"
        " other process has it", .needs = "file=/proc/self/mem", .needed_by = "criu:parasite")
 {
 	PARTS_OR_ABSENT(parts, n);

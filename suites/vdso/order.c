@@ -42,7 +42,8 @@ static void watch(const void *f, const int *clocks, int n, long long until, stru
 	EXPECT_EQ(0, (step).from) TH_LOG("clock %ld went from %lld to %lld", (step).clock, (step).from, (step).to)
 
 CLAUSE(no_clock_goes_back_in_a_thread,
-       "clock_gettime(2) CLOCK_MONOTONIC: consecutive calls never give a time that goes backwards: of no clock that nobody sets,"
+       "clock_gettime(2) CLOCK_MONOTONIC: consecutive calls never give a time that goes backwards: of no clock that "
+       "nobody sets,"
        " through whatever updates of the kernel's timekeeper [VDS-10] [incident 73]", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -54,7 +55,8 @@ CLAUSE(no_clock_goes_back_in_a_thread,
 
 // Somebody may set these clocks once; a kernel that tears its updates does so again and again.
 CLAUSE(clocks_that_may_be_set_do_not_go_back_by_themselves,
-       "clock_gettime(2) CLOCK_REALTIME, CLOCK_TAI: unless somebody sets the clock, its readings by the vDSO never go back"
+       "clock_gettime(2) CLOCK_REALTIME, CLOCK_TAI: unless somebody sets the clock, its readings by the vDSO never go "
+       "back"
        " [VDS-10]", .needed_by = "go:walltime " USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -91,7 +93,8 @@ static int update_again_and_again(void *arg)
 }
 
 CLAUSE(no_clock_goes_back_while_the_timekeeper_is_updated,
-       "lib/vdso/gettimeofday.c do_hres (5.10): a reading that an update of the timekeeper overlaps is made again: never half of"
+       "lib/vdso/gettimeofday.c do_hres (5.10): a reading that an update of the timekeeper overlaps is made again: "
+       "never half of"
        " the old data and half of the new [VDS-10]",
        .needs = "cap=sys_time cpus=2", .exclusive = 1, .needed_by = USERS)
 {
@@ -151,7 +154,8 @@ static int pass_on_too(void *arg)
 }
 
 CLAUSE(no_clock_goes_back_from_one_thread_to_another,
-       "clock_gettime(2) CLOCK_MONOTONIC: who has seen another thread's reading reads no earlier one, on whatever CPU either runs"
+       "clock_gettime(2) CLOCK_MONOTONIC: who has seen another thread's reading reads no earlier one, on whatever CPU "
+       "either runs"
        " [VDS-10] [CLK-1]", .needs = "cpus=2", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -172,7 +176,8 @@ CLAUSE(no_clock_goes_back_from_one_thread_to_another,
 }
 
 CLAUSE(no_clock_goes_back_when_the_thread_moves_to_another_cpu,
-       "sched_setaffinity(2), clock_gettime(2): a thread that is moved between two readings does not go back in time: the counters"
+       "sched_setaffinity(2), clock_gettime(2): a thread that is moved between two readings does not go back in time: "
+       "the counters"
        " of the CPUs agree, or the vDSO does not use them [VDS-10]", .needs = "cpus=2", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -191,7 +196,8 @@ CLAUSE(no_clock_goes_back_when_the_thread_moves_to_another_cpu,
 }
 
 CLAUSE(system_calls_and_vdso_on_two_cpus_give_one_order,
-       "clock_gettime(2), vdso(7): a system call on one CPU, then the vDSO on another, then a system call there: one clock, never"
+       "clock_gettime(2), vdso(7): a system call on one CPU, then the vDSO on another, then a system call there: one "
+       "clock, never"
        " back [VDS-10]", .needs = "cpus=2", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -233,7 +239,8 @@ static bool is_coarse_behind(const void *f, int coarse, int fine, long long unti
 }
 
 CLAUSE(a_coarse_clock_is_never_ahead_of_its_fine_one,
-       "clock_gettime(2) CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE: the time of the last tick: read before the fine clock it is"
+       "clock_gettime(2) CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE: the time of the last tick: read before the "
+       "fine clock it is"
        " not later, by vDSO and system call in any combination [VDS-10]",
        .needed_by = "jvm:os_javaTimeMillis glibc:time " USERS)
 {
@@ -245,7 +252,8 @@ CLAUSE(a_coarse_clock_is_never_ahead_of_its_fine_one,
 }
 
 CLAUSE(a_coarse_clock_does_not_go_back_and_does_go_on,
-       "clock_gettime(2) CLOCK_MONOTONIC_COARSE: its readings never go back, and reach what the fine clock showed before",
+       "clock_gettime(2) CLOCK_MONOTONIC_COARSE: its readings never go back, and reach what the fine clock showed "
+       "before",
        .commit = "b71f9804f66c timekeeping: Prevent coarse clocks going backwards", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -259,7 +267,8 @@ CLAUSE(a_coarse_clock_does_not_go_back_and_does_go_on,
 }
 
 CLAUSE(time_since_boot_is_never_behind_monotonic_time,
-       "clock_gettime(2) CLOCK_BOOTTIME: CLOCK_MONOTONIC and the time that the system was suspended: read after it, it is not"
+       "clock_gettime(2) CLOCK_BOOTTIME: CLOCK_MONOTONIC and the time that the system was suspended: read after it, it "
+       "is not"
        " less", .needed_by = "rust:Instant " USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -274,7 +283,8 @@ CLAUSE(time_since_boot_is_never_behind_monotonic_time,
 }
 
 CLAUSE(time_that_passes_for_the_kernel_passes_for_the_vdso,
-       "clock_nanosleep(2), vdso(7): behind a sleep until a time of CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME the vDSO"
+       "clock_nanosleep(2), vdso(7): behind a sleep until a time of CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME "
+       "the vDSO"
        " reads no earlier one", .needed_by = USERS)
 {
 	static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME };

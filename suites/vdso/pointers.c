@@ -9,7 +9,8 @@
 static const int clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_THREAD_CPUTIME_ID };
 
 CLAUSE(exactly_one_structure_is_written,
-       "clock_gettime(2), gettimeofday(2): the out-parameter is filled from its first byte to its last, and nothing beside it,"
+       "clock_gettime(2), gettimeofday(2): the out-parameter is filled from its first byte to its last, and nothing "
+       "beside it,"
        " even where the next page may not be touched", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -60,7 +61,8 @@ static int outcome(const void *f, int clock, void *where)
 }
 
 CLAUSE(a_pointer_that_cannot_be_written_faults_or_is_efault,
-       "vdso(7), clock_gettime(2) ERRORS EFAULT: the vDSO writes as the program does: a bad pointer is SIGSEGV, or EFAULT where"
+       "vdso(7), clock_gettime(2) ERRORS EFAULT: the vDSO writes as the program does: a bad pointer is SIGSEGV, or "
+       "EFAULT where"
        " the kernel was asked; never success", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -79,7 +81,8 @@ CLAUSE(a_pointer_that_cannot_be_written_faults_or_is_efault,
 }
 
 CLAUSE(a_page_that_is_read_only_stays_as_it_is,
-       "vdso(7), mmap(2) PROT_READ: writing a result into a page that may only be read ends as any such write does, and the page"
+       "vdso(7), mmap(2) PROT_READ: writing a result into a page that may only be read ends as any such write does, "
+       "and the page"
        " is not changed", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -95,7 +98,8 @@ CLAUSE(a_page_that_is_read_only_stays_as_it_is,
 }
 
 CLAUSE(a_page_that_was_never_touched_is_given_when_it_is_written,
-       "mmap(2), vdso(7): a result may go where the kernel has yet to put a page, or to copy one that fork(2) left shared; the"
+       "mmap(2), vdso(7): a result may go where the kernel has yet to put a page, or to copy one that fork(2) left "
+       "shared; the"
        " other process does not see it", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
@@ -117,7 +121,8 @@ CLAUSE(a_page_that_was_never_touched_is_given_when_it_is_written,
 }
 
 CLAUSE(a_structure_need_not_be_aligned,
-       "clock_gettime(2): the system call takes any address, and so does the vDSO: a structure at an odd one, or over two pages,"
+       "clock_gettime(2): the system call takes any address, and so does the vDSO: a structure at an odd one, or over "
+       "two pages,"
        " holds a time between two others", .needed_by = USERS)
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);

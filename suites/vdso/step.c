@@ -161,7 +161,8 @@ static int disturb_each_position(int clock, int how)
 // The child is stopped at each instruction in turn while the clock is put forward by nothing, which begins a new
 // interval of the timekeeper; not where somebody keeps the clock, whose NTP state would be lost.
 CLAUSE(an_update_between_two_instructions_is_seen_whole_or_not_at_all,
-       "lib/vdso/gettimeofday.c do_hres (5.10): a reading that an update of the timekeeper overlaps is made again, wherever in the"
+       "lib/vdso/gettimeofday.c do_hres (5.10): a reading that an update of the timekeeper overlaps is made again, "
+       "wherever in the"
        " reading it comes: its time lies between the system calls around it [VDS-10]",
        .needs = "cap=sys_time", .exclusive = 1, .timeout = 20, .needed_by = USERS)
 {
@@ -178,7 +179,8 @@ CLAUSE(an_update_between_two_instructions_is_seen_whole_or_not_at_all,
 }
 
 CLAUSE(a_signal_between_two_instructions_finds_a_vdso_that_can_be_called,
-       "vdso(7), signal-safety(7): wherever in a reading the signal comes, the pc lies in the loaded segment, the handler's own reading"
+       "vdso(7), signal-safety(7): wherever in a reading the signal comes, the pc lies in the loaded segment, the "
+       "handler's own reading"
        " is right, and so is the interrupted one [VDS-12] [VDS-16] [incident 67] [incident 69]",
        .timeout = 20, .needed_by = "go:sigprof go:inVDSOPage")
 {

@@ -55,7 +55,8 @@ static uint32_t elf_hash(const char *name)
 }
 
 CLAUSE(every_function_is_found_by_each_hash_table,
-       "ELF DT_HASH, DT_GNU_HASH: whichever table there is leads from the name and version of each function to its symbol"
+       "ELF DT_HASH, DT_GNU_HASH: whichever table there is leads from the name and version of each function to its "
+       "symbol"
        " [VDS-5] [VDS-6]", .needed_by = USERS_OF_SYMBOLS)
 {
 	VDSO_OR_ABSENT(v);
@@ -102,7 +103,8 @@ CLAUSE(names_that_are_not_there_are_found_by_no_hash_table,
 
 // The chains of the table together: one turn through each symbol but the null one, and no more.
 CLAUSE(the_system_v_table_holds_every_symbol_once_in_its_bucket,
-       "System V ABI, Hash Table: a symbol is in the chain of bucket hash % nbucket; the chains end at symbol 0 and hold each"
+       "System V ABI, Hash Table: a symbol is in the chain of bucket hash % nbucket; the chains end at symbol 0 and "
+       "hold each"
        " symbol once [VDS-5]", .needed_by = USERS_OF_SYMBOLS)
 {
 	VDSO_OR_ABSENT(v);
@@ -141,7 +143,8 @@ CLAUSE(each_name_is_there_once,
 }
 
 CLAUSE(functions_are_global_or_weak_and_defined,
-       "ELF st_info, st_other, st_shndx: each function is defined, STB_GLOBAL or STB_WEAK, STT_FUNC or STT_NOTYPE, and of default"
+       "ELF st_info, st_other, st_shndx: each function is defined, STB_GLOBAL or STB_WEAK, STT_FUNC or STT_NOTYPE, and "
+       "of default"
        " visibility: what a loader asks of a symbol before it calls it [VDS-6]",
        .needed_by = USERS_OF_SYMBOLS)
 {
@@ -159,7 +162,8 @@ CLAUSE(functions_are_global_or_weak_and_defined,
 }
 
 CLAUSE(every_function_lies_in_the_executable_segment,
-       "vdso(7), ELF st_value, st_size: the address of each function, and all of it, lies in the loaded segment: by that a"
+       "vdso(7), ELF st_value, st_size: the address of each function, and all of it, lies in the loaded segment: by "
+       "that a"
        " runtime knows that a signal interrupted the vDSO [VDS-7] [incident 69]",
        .needed_by = "go:inVDSOPage go:vdsoParseSymbols")
 {
@@ -180,7 +184,8 @@ CLAUSE(every_function_lies_in_the_executable_segment,
 }
 
 CLAUSE(different_functions_of_the_port_begin_at_different_addresses,
-       "vdso(7) ARCHITECTURE-SPECIFIC NOTES: each name of the table is a function of its own; none lies within another [VDS-7]",
+       "vdso(7) ARCHITECTURE-SPECIFIC NOTES: each name of the table is a function of its own; none lies within another "
+       "[VDS-7]",
        .needed_by = USERS_OF_SYMBOLS)
 {
 	VDSO_OR_ABSENT(v);
@@ -199,7 +204,8 @@ CLAUSE(different_functions_of_the_port_begin_at_different_addresses,
 }
 
 CLAUSE(every_symbol_has_a_version_that_is_defined,
-       "ELF DT_VERSYM, DT_VERDEF: the index of each symbol is that of a version definition, and hidden ones are none of the"
+       "ELF DT_VERSYM, DT_VERDEF: the index of each symbol is that of a version definition, and hidden ones are none "
+       "of the"
        " port's [VDS-6]", .needed_by = USERS_OF_SYMBOLS)
 {
 	VDSO_OR_ABSENT(v);
@@ -215,7 +221,8 @@ CLAUSE(every_symbol_has_a_version_that_is_defined,
 
 // Go compares the hash of a definition before its name.
 CLAUSE(version_definitions_hold_the_hash_of_their_name,
-       "ELF Verdef vd_hash, vd_ndx, vd_next: the hash of the name by the ELF hash function, an index of its own, the first"
+       "ELF Verdef vd_hash, vd_ndx, vd_next: the hash of the name by the ELF hash function, an index of its own, the "
+       "first"
        " definition that of the image, and the last one without a next [VDS-1] [VDS-6]",
        .needed_by = "go:vdsoFindVersion")
 {
@@ -242,7 +249,8 @@ CLAUSE(version_definitions_hold_the_hash_of_their_name,
 }
 
 CLAUSE(the_tables_lie_in_the_image_and_not_in_each_other,
-       "ELF dynamic section: symbols, strings, versions and hash tables are disjoint parts of the loaded segment [VDS-3]",
+       "ELF dynamic section: symbols, strings, versions and hash tables are disjoint parts of the loaded segment "
+       "[VDS-3]",
        .needed_by = USERS_OF_SYMBOLS)
 {
 	VDSO_OR_ABSENT(v);

@@ -52,7 +52,8 @@ CLAUSE(it_is_ahead_by_the_offset_that_adjtimex_tells,
 
 // The clock that the offset moves is CLOCK_TAI alone, and only for as long as it takes to read it a few times.
 CLAUSE(a_new_offset_is_in_force_at_once_by_vdso_and_system_call,
-       "adjtimex(2) ADJ_TAI: the offset that was set is that of the next reading of CLOCK_TAI, and CLOCK_REALTIME does not change"
+       "adjtimex(2) ADJ_TAI: the offset that was set is that of the next reading of CLOCK_TAI, and CLOCK_REALTIME does "
+       "not change"
        " with it", .needs = "own_machine cap=sys_time", .exclusive = 1, .needed_by = "glibc:clock_gettime")
 {
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
