@@ -6,11 +6,12 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import time
 
 import pytest
 
-from executor_runs import (COMPLETE, FOLDER, INCOMPLETE, NONCE, Executor, cwd, executor, files, job, needs_root, plan,
+from executor_runs import (COMPLETE, DEADLINE_S, FOLDER, INCOMPLETE, NONCE, Executor, cwd, executor, files, job, needs_root, plan,
                            run)
 
 # ---- misbehaviour: one plan with all of it
@@ -159,6 +160,29 @@ def test_a_job_waits_for_what_another_run_is_at(executor, cwd, folder, other, ex
         stream, code = running.finish()
     assert (code, stream.ends()) == (COMPLETE, {1: "exit=0"})
     assert int(stream.of("begin")[0].split("ms=")[1]) >= 290
+
+
+def test_who_waits_to_be_alone_is_not_passed_by_others(executor, cwd, folder):
+    with gate_of(folder), Executor(executor, plan(job(1, "prints", "one_result")), cwd) as running:
+        running.read_until("hello")
+        running.read_until("waits ms=")
+        running.process.terminate()
+        stream, code = running.finish()
+    assert (code, stream.order()) == (INCOMPLETE, [])
+
+
+def gate_of(folder):
+    """What a run holds that waits to be alone, of this folder; other runs of this machine may want it too."""
+    info = os.fstat(folder)
+    gate = socket.socket(socket.AF_UNIX)
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            gate.bind(f"\0osprim-alone-in-{info.st_dev}-{info.st_ino}")
+            return gate
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def test_jobs_that_need_not_be_alone_run_beside_another_run(executor, cwd, folder):

@@ -146,7 +146,7 @@ static void wait_for_events(void)
 // A reader takes silence for death.
 static void give_sign_of_life(void)
 {
-	static long last;
+	static long last = -MS_BETWEEN_SIGNS;
 	long now = now_ms();
 
 	if (now - last < MS_BETWEEN_SIGNS)

@@ -5,24 +5,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-// Who waits to be alone holds this name. A lock has no queue: without the name, runs that share it would take it in
-// turns for as long as there are two of them.
-static const char gate[] = "\0osprim-waits-to-be-alone";
+static int folder = -1;		// that the runs have in common
 
-// A descriptor that holds the gate until it is closed; -1 if another run has it, or there are no such sockets.
+// Who waits to be alone holds a name. A lock has no queue: without the name, runs that share it would take it in turns
+// for as long as there are two of them. Returns a descriptor that holds the name until it is closed; -1 if another run
+// has it, or there are no such sockets.
 static int take_gate(void)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = offsetof(struct sockaddr_un, sun_path) + 1;
+	struct stat common = { 0 };
 
-	for (size_t i = 0; i < sizeof(gate) - 1; i++)
-		name.sun_path[i] = gate[i];
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&name, offsetof(struct sockaddr_un, sun_path) + sizeof(gate) - 1)) {
+	fstat(folder, &common);
+	text_format(name.sun_path + 1, sizeof(name.sun_path) - 1, "osprim-alone-in-%ld-%ld", (long)common.st_dev,
+		    (long)common.st_ino);
+	size += strlen(name.sun_path + 1);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&name, size)) {
 		int error = errno;
 
 		close(fd);
@@ -46,7 +52,7 @@ static bool gate_is_taken(void)
 // The lock is on the folder that the runs have in common, and ends with the executor; no file is left behind by it.
 bool turn_has_come(bool alone, bool busy)
 {
-	static int folder = -1, held, own_gate = -1;
+	static int held, own_gate = -1;
 	int want = alone ? LOCK_EX : LOCK_SH;
 
 	if (folder < 0)
