@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -115,34 +116,50 @@ unsigned int kernel_release(void)
 	return major << 16 | minor;
 }
 
-static FILE *open_config(void)
+static int open_config(void)
 {
 	const char *named = getenv("OSPRIM_CONFIG");
 	char path[128];
 	struct utsname u;
 
 	if (named)
-		return fopen(named, "re");
+		return open(named, O_RDONLY | O_CLOEXEC);
 	if (uname(&u))
-		return NULL;
+		return -1;
 	snprintf(path, sizeof(path), "/boot/config-%s", u.release);
-	return fopen(path, "re");
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+// The kernel's configuration behind a line feed, or NULL; as a whole, since an emulated CPU is slow at going through lines.
+static const char *config_text(void)
+{
+	static char *text;
+	struct stat file;
+	int fd;
+
+	if (text)
+		return text;
+	fd = open_config();
+	if (fd >= 0 && !fstat(fd, &file) && (text = calloc(1, file.st_size + 2))) {
+		*text = '\n';
+		for (long n, at = 1; at <= file.st_size && (n = read(fd, text + at, file.st_size + 1 - at)) > 0; at += n)
+			;
+	}
+	if (fd >= 0)
+		close(fd);
+	return text;
 }
 
 int config_is_set(const char *option)
 {
-	FILE *f = open_config();
-	char line[256];
-	size_t n = strlen(option);
-	int set = 0;
+	const char *text = config_text(), *at;
+	char line[NEED_TEXT];
 
-	if (!f)
+	if (!text)
 		return -1;
-	while (!set && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "CONFIG_", 7) && !strncmp(line + 7, option, n) && line[7 + n] == '=')
-			set = line[8 + n] != 'n';
-	fclose(f);
-	return set;
+	snprintf(line, sizeof(line), "\nCONFIG_%s=", option);
+	at = strstr(text, line);
+	return at && at[strlen(line)] != 'n';
 }
 
 bool feature_may_be_absent(unsigned int since, const char *config, char *why)

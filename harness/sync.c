@@ -15,6 +15,7 @@
 #define PATIENCE_S 5
 #define ENOUGH_POLLS 1000
 #define YIELDS 100
+#define YIELDING_NS 2000000
 
 long long monotonic_ns(void)
 {
@@ -27,14 +28,16 @@ long long monotonic_ns(void)
 bool wait_a_little(struct wait_until_state *state)
 {
 	struct __kernel_timespec nap = { 0, state->polls < 10 * YIELDS ? 50000 : 1000000 };
+	long long now = monotonic_ns();
 
-	if (state->polls++ < YIELDS) {
+	if (!state->started_ns)
+		state->started_ns = now;
+	// Where one poll takes long, a hundred in a row would keep from the CPU what is waited for.
+	if (state->polls++ < YIELDS && now - state->started_ns < YIELDING_NS) {
 		raw_syscall(__NR_sched_yield);
 		return true;
 	}
-	if (!state->started_ns)
-		state->started_ns = monotonic_ns();
-	if (monotonic_ns() - state->started_ns > within_patience(PATIENCE_S * slowness()) * 1000000000LL && state->polls > ENOUGH_POLLS)
+	if (now - state->started_ns > within_patience(PATIENCE_S * slowness()) * 1000000000LL && state->polls > ENOUGH_POLLS)
 		return false;
 	raw_syscall(NR_CLOCK_NANOSLEEP, 1 /* CLOCK_MONOTONIC */, 0, &nap, NULL);
 	return true;
@@ -73,18 +76,31 @@ char task_state(int tid)
 	return end[2] == 't' ? 'T' : end[2];	// stopped, whether by a signal or by whoever traces this run
 }
 
-bool is_blocked_in(int tid, long nr)
+static bool is_in_call(int tid, long nr, long other)
 {
-	char path[64], text[256], state = task_state(tid);
-	long length;
+	char path[64], text[256];
+	long length, seen;
 
-	if (state != 'S' && state != 'D')
-		return false;
 	task_path(path, tid, "syscall");
 	length = read_text(path, text, sizeof(text));
 	if (length < 0)
 		return true;	// gVisor and kernels without CONFIG_HAVE_ARCH_TRACEHOOK have no such file
-	return text[0] >= '0' && text[0] <= '9' && strtol(text, NULL, 10) == nr;
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	seen = strtol(text, NULL, 10);
+	return seen == nr || seen == other;
+}
+
+bool is_blocked_in(int tid, long nr)
+{
+	char state = task_state(tid);
+
+	return (state == 'S' || state == 'D') && is_in_call(tid, nr, nr);
+}
+
+bool is_asleep_in_either(int tid, long nr, long other)
+{
+	return task_state(tid) == 'S' && is_in_call(tid, nr, other);
 }
 
 bool wait_until_blocked_in(int tid, long nr)

@@ -31,6 +31,9 @@ long long monotonic_ns(void);
 // asleep in /proc/<tid>/stat and in that call in /proc/<tid>/syscall, where that file exists.
 bool is_blocked_in(int tid, long nr);
 
+// True while it sleeps, and can be interrupted, in one of two system calls; the other is mostly restart_syscall(2).
+bool is_asleep_in_either(int tid, long nr, long other);
+
 // Waits until it is; false after wait_until's deadline.
 bool wait_until_blocked_in(int tid, long nr);
 

@@ -16,7 +16,7 @@ ABIS = [abi for abi in native_abis(ROOT) if (ROOT / "build" / abi / "suites").is
 # What is longer, and why one would defend it.
 LONGER_ON_PURPOSE: dict[str, str] = {}
 
-NEEDS = re.compile(r"root|thp|64bit|32bit|compat|native|cap=[a-z_]+|cpus=[0-9]+|cpu=[a-z0-9_]+|file=/\S+")
+NEEDS = re.compile(r"root|own_machine|thp|64bit|32bit|compat|native|cap=[a-z_]+|cpus=[0-9]+|cpu=[a-z0-9_]+|file=/\S+")
 USERS = re.compile(r"(go|glibc|musl|jvm|dotnet|v8|rust|tcmalloc|jemalloc|ocaml|erlang|cpython|libuv|criu|runc):[A-Za-z0-9_.:()+-]+")
 ARCH_MACRO = re.compile(r"\b__(x86_64|i386|i686|amd64|aarch64|arm|powerpc|powerpc64|ppc|s390x?|riscv|mips|mips64|loongarch)\w*__\b")
 SLEEP = re.compile(r"\b(sleep|usleep|nanosleep)\((?!\d\))")

@@ -14,6 +14,7 @@ usage: ./runner.py COMMAND [...]
   run [TARGET-or-CLAUSE...]   check kernels; every option of pytest works     (run --help)
   matrix [SET]                check many kernels side by side: a set of targets  (matrix --help)
   merge RUN... -o DIR         the runs of many machines as one
+  report [RUN...] [-o FILE]   one HTML page of clauses and targets               (report --help)
   list [GLOB...]              the catalogue of clauses: --tsv, --json for programs
   explain CLAUSE              one clause: its promise, its source, its last verdicts; or a row: go:futexsleep
   profile RUNTIME [RUN]       does this kernel carry it? each row of go, glibc, jvm ... with its clauses' verdicts
@@ -21,6 +22,9 @@ usage: ./runner.py COMMAND [...]
   kernels [GLOB]              Debian's kernels, each of which is a target      (kernels --help)
   diff A B                    what broke, was mended, appeared, went away: runs, targets, --reference  (diff --help)
   since CLAUSE                which published kernels keep this promise; reference RUN keeps a run's verdicts for it
+  bisect CLAUSE...            where it broke: over Debian's kernels, over a git tree    (bisect --help)
+  bisect-step CLAUSE...       one step of `git bisect run`: 0 good, 1 bad, 125 cannot tell, 255 wrong usage
+  build-kernel DIR            a source tree with fixtures/kconfig, in minutes
   markdown|kcidb|lava [RUN]   a run as a summary for GitHub and GitLab, as KCIDB v5.3, as LAVA's signals
   targets                     what can be tested from here
   doctor                      what this machine can run, and the one command that mends the rest
@@ -41,6 +45,7 @@ usage: ./runner.py run [TARGET-or-CLAUSE...] [options]
   ./runner.py run qemu:i386@x86_64:bzImage                     32-bit programs on it
 
   --repeat N         run each clause N times; a clause whose verdicts differ is a failure
+  --until-fail       run each clause until it fails, at most --repeat times (1000 without)
   --user NAME|UID    run the clauses as this user (as root only)
   -j N               programs at a time
   --shard I/N        the I-th of N parts, for N machines; ./runner.py merge joins them
@@ -58,13 +63,14 @@ LIST_FIELDS = ("id", "abis", "file", "line", "text", "since", "config", "needs",
                "exclusive", "as_nobody", "probed", "timeout")
 
 # Readers of what runs keep: each module has `command(argv, root)` and its own --help.
-READERS = {"diff": "diff_command", "markdown": "markdown", "kcidb": "kcidb", "lava": "lava", "since": "since",
+READERS = {"report": "report", "diff": "diff_command", "markdown": "markdown", "kcidb": "kcidb", "lava": "lava", "since": "since",
            "reference": "reference_command"}
 
 
 def main(argv: list[str], root: str) -> int:
     """Runs a command line; returns the exit code."""
     commands = {"run": run, "list": list_clauses, "explain": explain, "profile": profile, "lies": tell_lies, "kernels": kernels, "matrix": matrix, "merge": merge,
+                "bisect": bisect, "bisect-step": bisect_step, "build-kernel": build_kernel,
                 "targets": targets, "doctor": doctor} | {name: reader(module) for name, module in READERS.items()}
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP, end="", file=sys.stdout if argv else sys.stderr)
@@ -216,6 +222,31 @@ def kernels(argv: list[str], root: Path) -> int:
     """Prints the kernels that Debian has."""
     from harness.driver.kernels_command import command
     return command(argv, root)
+
+
+def bisect(argv: list[str], root: Path) -> int:
+    """Finds where a promise broke."""
+    from harness.driver.bisect_command import command
+    return command(argv, root)
+
+
+def bisect_step(argv: list[str], root: Path) -> int:
+    """Asks one kernel, for `git bisect run`. Whatever happens, it is no verdict on the kernel unless a clause gave one."""
+    try:
+        from harness.driver.bisect_step import EXIT_USAGE, step
+    except BaseException as error:
+        print(f"runner.py: {error!r}", file=sys.stderr)
+        return 255
+    code = step(argv, root)
+    if code == EXIT_USAGE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a pipe that broke would be another code
+    return code
+
+
+def build_kernel(argv: list[str], root: Path) -> int:
+    """Builds a kernel that has what clauses need."""
+    from harness.driver.bisect_step import build
+    return build(argv, root)
 
 
 def targets(argv: list[str], root: Path) -> int:

@@ -105,7 +105,7 @@ def _conclude(runs: list[dict], tallies: dict[str, dict[str, Tally]], into: Path
         print(f"{tally.told()}: {clause} {target}")
     print(f"{len(runs)} runs merged: {into}")
     broken = any(tally.counts["broken"] for of_target in tallies.values() for tally in of_target.values())
-    missing = sum(target["planned"] * run["repeat"] - sum(target["verdicts"].values())
+    missing = sum(max(0, target["planned"] * run["repeat"] - sum(target["verdicts"].values()))
                   for run in runs for target in run["targets"])
     if broken or missing or lost or not tallies:
         return verdict.EXIT_UNTESTED

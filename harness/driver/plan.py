@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From selected clauses to the executor's plan (docs/stream.md): which clauses share a process, and how."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,18 +39,21 @@ class Job:
 
 
 def jobs_of(tasks: list[Task], slow: int = 1, user: int = 0) -> list[Job]:
-    """Splits tasks into jobs, in the order of each job's first task; a clause that changes files has a job of its own.
+    """Splits tasks into jobs, in the order of each job's first task; a clause that changes files has a job of its own, and
+    so has a clause that comes again.
 
     slow: how many times slower than an ordinary machine; user: the uid of clauses that ask for none.
     """
     groups: dict[tuple, list[Task]] = {}
+    times: Counter = Counter()
     for task in tasks:
         clause = task.clause
         alone = clause.tap if clause.writes else ""
-        key = (clause.program, bool(clause.exclusive or alone), bool(clause.as_nobody), alone)
+        times[clause.program, clause.tap] += 1
+        key = (clause.program, bool(clause.exclusive or alone), bool(clause.as_nobody), alone, times[clause.program, clause.tap])
         groups.setdefault(key, []).append(task)
     jobs = []
-    for (program, exclusive, nobody, _), members in groups.items():
+    for (program, exclusive, nobody, *_), members in groups.items():
         members.sort(key=lambda task: task.clause.order)
         jobs.append(Job(number=len(jobs) + 1, program=program, tasks=members, exclusive=exclusive,
                         user=user or (NOBODY if nobody else 0), writes=members[0].clause.written_files,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pytest plugin: options, collection, the run behind the items, the header and the summary."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from harness.driver.results import Results, ResultsError, read_records
 from harness.driver.run import Run, Wishes
 from harness.driver.selection import Selection, select
 from harness.driver.targets import Target, find_all, is_address
+
+UNTIL_FAIL_REPEATS = 1000  # what --until-fail ends with where nothing fails
 
 
 class Plugin:
@@ -38,8 +41,10 @@ class Plugin:
     def pytest_addoption(self, parser):
         """Our own options beside pytest's."""
         group = parser.getgroup("osprim", "clauses and targets")
-        group.addoption("--repeat", type=int, default=1, metavar="N",
+        group.addoption("--repeat", type=int, default=None, metavar="N",
                         help="run each clause N times; verdicts that differ are failures")
+        group.addoption("--until-fail", action="store_true",
+                        help=f"repeat a clause until it fails, at most --repeat times ({UNTIL_FAIL_REPEATS} without)")
         group.addoption("--user", metavar="NAME|UID", help="run the clauses as this user (as root only)")
         group._addoption("-j", dest="jobs", type=int, default=0, metavar="N", help="programs at a time")
         group.addoption("--resume", metavar="RUN", help="go on with a run that was cut short")
@@ -68,6 +73,8 @@ class Plugin:
         if option.help or option.version:
             return
         try:
+            if option.repeat is None:
+                option.repeat = UNTIL_FAIL_REPEATS if option.until_fail else 1
             if option.repeat < 1 or option.jobs < 0 or option.jobs > 64:
                 raise UsageError("--repeat takes 1 or more, -j 1 to 64")
             user = _uid(option.user)
@@ -85,8 +92,9 @@ class Plugin:
             if hasattr(option, "xmlpath"):  # -p no:junitxml
                 option.xmlpath = option.xmlpath or str(self.results.folder / "junit.xml")
             self.run = Run(self.root, self.results, self.selection.targets, entries,
-                           Wishes(option.repeat, option.jobs, user, option.vms, vmoptions.repeated(option), option.shard or "",
-                                  self.command, earlier, records))
+                           Wishes(option.repeat, option.until_fail, parallel=option.jobs, user=user, vms=option.vms,
+                                  again=vmoptions.repeated(option), shard=option.shard or "", command=self.command,
+                                  earlier=earlier, records=records))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         except ResultsError as error:
@@ -164,10 +172,11 @@ class Plugin:
         """Draws where there is a terminal; elsewhere a line now and then, on a line of its own."""
         self.progress.draw(self.run)
         if line := self.progress.tenth(self.run):
-            reporter = self._config.pluginmanager.getplugin("terminalreporter")
+            reporter, capture = map(self._config.pluginmanager.getplugin, ("terminalreporter", "capturemanager"))
             if reporter:
-                reporter.ensure_newline()
-                reporter.write_line(line)
+                with capture.global_and_fixture_disabled() if capture else nullcontext():
+                    reporter.write_line(line)
+                    reporter.currentfspath = None  # the next result names its file again
 
     def pytest_keyboard_interrupt(self, excinfo):
         """Ctrl-C or a signal; pytest.exit() comes here too."""

@@ -103,8 +103,9 @@ def read(path: Path, clauses: list[str]) -> Reference:
 def _parsed(text: str, clauses: list[str]) -> Reference:
     parts = text.rstrip("\n").split("\n\n")
     head = parts[0].splitlines()
-    if len(parts) not in (2, 3) or not head or head[0] != MAGIC:
-        raise ValueError(f"is no reference: it must begin with {MAGIC}, and have two or three parts")
+    if len(parts) > 3 or not head or head[0] != MAGIC:
+        raise ValueError(f"is no reference: it must begin with {MAGIC}, and have three parts at most")
+    parts += [""] * (3 - len(parts))
     facts = dict.fromkeys(FACTS, "")
     for line in head[1:]:
         key, _, value = line.partition(" ")
@@ -116,7 +117,7 @@ def _parsed(text: str, clauses: list[str]) -> Reference:
         raise ValueError(f"has {len(letters)} letters for {len(clauses)} clauses, or a letter that is no verdict's")
     verdicts = {clause: WORDS[letter] for clause, letter in zip(clauses, letters) if letter != "-"}
     whys = {}
-    for line in parts[2].splitlines() if len(parts) == 3 else ():
+    for line in parts[2].splitlines():
         match = re.fullmatch(r"(\S+) (\S+?):(?: (.*))?", line)
         if not match or verdicts.get(match[2]) != match[1]:
             raise ValueError(f"a reason contradicts the letters: {line[:80]!r}")
@@ -196,7 +197,8 @@ def _cpu(about: dict) -> str:
 
 
 def _clean(text: str) -> str:
-    return re.sub(r"\s+", " ", str(text)).strip()
+    text = re.sub(r"\s+", " ", str(text)).strip()
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 # The nearest one.

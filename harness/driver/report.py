@@ -118,7 +118,7 @@ def render(data: dict) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                                      loader=jinja2.FileSystemLoader(TEMPLATES))
     return environment.get_template("report.html.j2").render(
-        data=data, counts=counts(data), summary=summary(data), listed=listed(data), most=MOST_LISTED, known=known(data),
+        data=data, counts=counts(data), summary=summary(data), listed=listed(data), most=MOST_LISTED, known=known(data), broken=broken(data),
         signs=signs(), style=Markup(style), script=Markup(script), json=Markup(json_for_html(data)),
         hashes={"style": _hash(style), "script": _hash(script)})
 
@@ -157,7 +157,7 @@ def summary(data: dict) -> str:
     """The report in one line."""
     found = counts(data)
     told = [f"{len(data['clauses']):,} clauses on {len(data['columns']):,} targets", f"{found['unexpected']:,} not as expected"]
-    told += [f"{found[name]:,} {text}" for name, text in (("known", "known differences"), ("differs", "that differ from one"
+    told += [f"{found[name]:,} {text}" for name, text in (("broken", "broken"), ("known", "known differences"), ("differs", "that differ from one"
              " repetition to the next"), ("missing", "not run")) if found[name]]
     return ", ".join(told)
 
@@ -178,11 +178,26 @@ def listed(data: dict) -> list[dict]:
     return sorted(rows, key=lambda row: -row["targets"])
 
 
+def broken(data: dict) -> list[dict]:
+    """Where nothing is known, by reason: {"why", "cells", "clauses", "targets"}, most cells first."""
+    by_reason: dict[int, dict] = {}
+    for number, cells in enumerate(data["cells"]):
+        for place, cell in enumerate(cells):
+            if cell != NOT_RUN and verdict.WORDS[CELLS.index(cell) % 8] == "broken":
+                why = data["texts"][data["details"][number][place]["why"]]
+                reason = by_reason.setdefault(why, {"why": why, "cells": 0, "clauses": {}, "targets": {}})
+                reason["cells"] += 1
+                reason["clauses"][data["clauses"][number][0]] = None
+                reason["targets"][data["columns"][place]["name"]] = None
+    return sorted(by_reason.values(), key=lambda reason: -reason["cells"])
+
+
 def told(span: dict) -> str:
-    """"x86_64: fails from 6.1 to 6.9"."""
+    """"x86_64, i386: fails from 6.1 to 6.9"."""
+    abis = ", ".join(span["abis"])
     if span["first"] == span["last"]:
-        return f"{span['abi']}: fails on {span['first']}" + (" (the only version)" if span["of"] == 1 else "")
-    return f"{span['abi']}: fails from {span['first']} to {span['last']}" + (" with gaps" if span["between"] else "")
+        return f"{abis}: fails on {span['first']}" + (" (the only version)" if span["of"] == 1 else "")
+    return f"{abis}: fails from {span['first']} to {span['last']}" + (" with gaps" if span["between"] else "")
 
 
 def known(data: dict) -> list[dict]:

@@ -17,7 +17,8 @@ from harness.driver.results import SCHEMA
 
 CELLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 NOT_RUN = "."
-UNEXPECTED, KNOWN, DIFFERS = 1, 2, 4    # marks: not as expected; as fixtures/known expects; repetitions ended differently
+# Marks: not as expected (broken is not: nothing is known); as fixtures/known expects; repetitions ended differently.
+UNEXPECTED, KNOWN, DIFFERS = 1, 2, 4
 
 _NUMBER = {word: number for number, word in enumerate(verdict.WORDS)}
 _PASS = _NUMBER["pass"]
@@ -173,7 +174,8 @@ class Report:
         known = _dict(record.get("known"))
         expected = record.get("expected") is True
         is_known = expected and known.get("expect") == record["verdict"] and record["verdict"] not in verdict.GOOD
-        marks = UNEXPECTED * (not expected) | KNOWN * is_known
+        broken = record["verdict"] == "broken"
+        marks = UNEXPECTED * (not expected and not broken) | KNOWN * is_known
         held = column.cells.get(number)
         if held is None:
             column.cells[number] = CELLS[word + 8 * marks]
@@ -182,7 +184,8 @@ class Report:
             counts = self._counts.setdefault((number, place), [int(code % 8 == other) for other in range(8)])
             counts[word] += 1
             differs = DIFFERS * (sum(map(bool, counts)) > 1)
-            speaks = marks & UNEXPECTED and not code // 8 & UNEXPECTED
+            held_is_quiet = not code // 8 & UNEXPECTED and verdict.WORDS[code % 8] != "broken"
+            speaks = (broken or marks & UNEXPECTED) and held_is_quiet
             code = word + 8 * marks if speaks else code & ~(8 * DIFFERS)
             column.cells[number] = CELLS[code | 8 * differs]
             detail = self.details.get(number, {}).get(place)
@@ -252,10 +255,10 @@ def version_key(version: str) -> tuple:
 
 
 def failing_spans(columns: list[Column], cells: str) -> list[dict]:
-    """For each ABI on which a clause fails: first and last version that fails, how many do, what passes around them.
+    """Where a clause fails: first and last version that does, how many do, what passes around them; ABIs alike are one.
 
     Columns must be in their order; absent, skipped and broken ones say nothing."""
-    spans = []
+    spans: dict[tuple, dict] = {}
     for abi in dict.fromkeys(column.abi for column in columns):
         told: dict[str, bool] = {}  # version: does it fail in any column of it
         for column, cell in zip(columns, cells):
@@ -269,11 +272,11 @@ def failing_spans(columns: list[Column], cells: str) -> list[dict]:
             continue
         versions = list(told)
         first, last = versions.index(failing[0]), versions.index(failing[-1])
-        spans.append({"abi": abi, "first": failing[0], "last": failing[-1], "failing": len(failing), "of": len(versions),
-                      "between": last - first + 1 - len(failing),
-                      "before": versions[first - 1] if first else "",
-                      "after": versions[last + 1] if last + 1 < len(versions) else ""})
-    return spans
+        span = {"first": failing[0], "last": failing[-1], "failing": len(failing), "of": len(versions),
+                "between": last - first + 1 - len(failing), "before": versions[first - 1] if first else "",
+                "after": versions[last + 1] if last + 1 < len(versions) else ""}
+        spans.setdefault(tuple(span.values()), span | {"abis": []})["abis"].append(abi)
+    return list(spans.values())
 
 
 def _run_facts(run: dict) -> dict:

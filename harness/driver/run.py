@@ -25,6 +25,8 @@ class Wishes:
     """What the user asked for beyond clauses and targets."""
 
     repeat: int = 1
+    until_fail: bool = False  # a clause that failed is not repeated
+    per_boot: int = 1       # repetitions in one start of a machine
     parallel: int = 0       # jobs at a time; 0: as each machine says
     user: int = 0           # uid of clauses that ask for none
     vms: int = 0            # virtual machines at a time; 0: as many as CPUs
@@ -53,7 +55,9 @@ class Run:
         self._git = facts.Git(root)
         self._clock = time.time() - time.monotonic()
         self._facts = {"started": facts.now(), "finished": "", "interrupted": False, "command": wishes.command, "shard": wishes.shard,
-                       "user": facts.user(), "repeat": wishes.repeat, "host": facts.host()}
+                       "user": facts.user(), "repeat": 1 if wishes.until_fail else wishes.repeat, "host": facts.host()}
+        if wishes.until_fail:
+            self._facts["until_fail"] = wishes.repeat
         if wishes.earlier:
             self._facts |= {"started": wishes.earlier["started"], "command": wishes.earlier["command"],
                             "resumed": [*wishes.earlier.get("resumed", []), facts.now()]}
@@ -99,7 +103,7 @@ class Run:
         tally = self.tallies[clause_id, target]
 
         def decided():
-            return (tally.total >= self.wishes.repeat or tally.differs or self.error
+            return (tally.total >= self.wishes.repeat or tally.differs or self._is_enough(tally) or self.error
                     or not any(thread.is_alive() for thread in self._threads))
         with self._changed:
             return tally if self._changed.wait_for(decided, seconds) else None
@@ -142,6 +146,16 @@ class Run:
         """The clauses whose repetitions differ: (clause id, target, tally)."""
         return [(*key, tally) for key, tally in self.tallies.items() if tally.differs]
 
+    def describe(self, target: str) -> dict:
+        """What run.json says of a target's kernel."""
+        return next(row["kernel"] for row in self._described()["targets"] if row["name"] == target)
+
+    def missing(self, target: str) -> int:
+        """How many verdicts of a target were wanted and are not there."""
+        if self.wishes.until_fail:
+            return sum(not tally.total for (_, name), tally in self.tallies.items() if name == target)
+        return self.planned[target] * self.wishes.repeat - sum(self.counts[target].values())
+
     def running(self, target: str) -> list[str]:
         """The ids of the clauses that run on a target now."""
         return [task.clause.id for session in self.sessions.values() for task in session.running
@@ -167,12 +181,27 @@ class Run:
 
     def _repeat(self, session: Session, tasks: list[Task]) -> None:
         session.began = time.monotonic()
-        for repetition in range(1, self.wishes.repeat + 1):
-            for outcome in session.rounds([task for task in tasks if self._had[task.clause.id, task.target] < repetition]):
-                self._settle(session, outcome, repetition)
+        for first in range(1, self.wishes.repeat + 1, self.wishes.per_boot):
+            due = self._due(tasks, first)
+            numbers = {id(task): number for task, number in due}
+            for outcome in session.rounds([task for task, _ in due]):
+                self._settle(session, outcome, numbers[id(outcome.task)])
+                if all(self._is_enough(self.tallies[task.clause.id, task.target]) for task in tasks):
+                    session.stop()
             if session.is_stopped or (session.nonces and not session.hello):
                 break
         session.ended = time.monotonic()
+
+    def _due(self, tasks: list[Task], first: int) -> list[tuple[Task, int]]:
+        """What one start of a machine has to do: (a task of its own, which repetition it is), repetitions from `first` on."""
+        last = min(first + self.wishes.per_boot - 1, self.wishes.repeat)
+        return [(Task(*task), number) for number in range(first, last + 1) for task in tasks
+                if self._had[task.clause.id, task.target] < number
+                and not self._is_enough(self.tallies[task.clause.id, task.target])]
+
+    def _is_enough(self, tally: Tally) -> bool:
+        """True if a clause has failed and is to run only until then."""
+        return self.wishes.until_fail and bool(tally.total) and not tally.shown["expected"]
 
     def _settle(self, session: Session, outcome: Outcome, repetition: int) -> None:
         clause, target, abi = outcome.task

@@ -39,7 +39,7 @@ def lines(run: Run, problems: list[str], catalogues: dict[str, list[str]] | None
     told = ["  ".join([f"{'target':{width}}", *(f"{word:>7}" for word in verdict.WORDS), "not run"])]
     for name in names:
         counts = run.counts[name]
-        missing = run.planned[name] * run.wishes.repeat - sum(counts.values())
+        missing = run.missing(name)
         told.append("  ".join([f"{name:{width}}", *(f"{counts[word]:>7}" for word in verdict.WORDS), f"{missing:>7}"]))
     told += [f"broken: {problem}" for problem in problems]
     told += [f"known: {line}" for line in known_report.counted(run.by_target())]

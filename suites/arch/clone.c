@@ -215,7 +215,8 @@ CLAUSE(a_thread_of_clone3_has_the_thread_pointer_that_settls_gives_it,
 
 CLAUSE(a_thread_may_unmap_its_own_stack_and_exit,
        "_exit(2) C library/kernel differences, munmap(2): exit(2) needs no stack; it ends the calling thread, with no"
-       " signal and no other thread touched [EXI-1] [CLN-7] [MUS-3]", .needed_by = "go:newosproc musl:__unmapself")
+       " signal and no other thread touched [EXI-1] [CLN-7] [MUS-3]"
+       " [incident 58]", .needed_by = "go:newosproc musl:__unmapself")
 {
 	char *stack = new_stack();
 	unsigned char resident;

@@ -211,7 +211,8 @@ CLAUSE(the_context_holds_every_register_of_the_interrupted_code,
 
 CLAUSE(the_return_restores_every_register,
        "sigreturn(2) DESCRIPTION: the process's context - processor flags and registers, stack pointer, floating point"
-       " and vectors - is as it was, whatever the handler did to it [SRT-3] [incident 1] [CPU-1]",
+       " and vectors - is as it was, whatever the handler did to it [SRT-3] [incident 1] [CPU-1] [incident 5]"
+       " [incident 3]",
        .needed_by = "go:sigreturn__sigaction jvm:safepoints")
 {
 	ASSERT_OK(handle(ARCH_TRAP_SIGNAL, 0));

@@ -81,7 +81,8 @@ CLAUSE(six_arguments_arrive_in_order,
 }
 
 CLAUSE(an_error_comes_back_as_its_negative_number,
-       "intro(2) RETURN VALUE: a failed system call returns the negated value of an errno constant [ABI-6]",
+       "intro(2) RETURN VALUE: a failed system call returns the negated value of an errno constant [ABI-6]"
+       " [incident 59]",
        .needed_by = "go:futex go:gettid musl:__syscall_ret glibc:INTERNAL_SYSCALL")
 {
 	EXPECT_ERR(EBADF, raw_syscall(__NR_close, -1));

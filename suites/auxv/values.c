@@ -215,7 +215,7 @@ CLAUSE(hwcaps_are_what_the_cpu_says,
 
 CLAUSE(features_that_hwcaps_name_can_be_used,
        "getauxval(3) AT_HWCAP, AT_HWCAP2: a feature whose bit is set is there for programs: its instructions run"
-       " [AUX-9] [JVM-8]",
+       " [AUX-9] [JVM-8] [incident 23]",
        .needed_by = "go:sysauxv glibc:__init_cpu_features")
 {
 	int used = 0;

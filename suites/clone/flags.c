@@ -75,7 +75,7 @@ CLAUSE(a_thread_cannot_be_of_another_namespace,
 
 CLAUSE(every_other_flag_makes_a_child_alone_and_in_combination,
        "clone(2) The flags mask: flags are ORed together in any combination that is not named under EINVAL "
-       "[CLN-11]",
+       "[CLN-11] [incident 50]",
        .needed_by = USERS)
 {
 	static const struct combination allowed[] = {

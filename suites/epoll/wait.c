@@ -148,7 +148,7 @@ CLAUSE(a_handled_signal_interrupts_whether_or_not_it_restarts_calls,
 CLAUSE(the_mask_given_holds_for_the_wait_alone,
        "epoll_wait(2) epoll_pwait: the signal mask is set and the wait begun as one step; the former mask is back at "
        "return, and a "
-       "pending signal that the new one lets through ends the wait with EINTR", .needed_by = EPOLL_USERS)
+       "pending signal that the new one lets through ends the wait with EINTR [incident 65]", .needed_by = EPOLL_USERS)
 {
 	struct kernel_sigset none = SIGSET_EMPTY, mask = SIGSET_EMPTY;
 	struct epoll_event e;

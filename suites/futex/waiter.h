@@ -42,7 +42,7 @@ static inline int waiter_main(void *arg)
 // runnable from that moment on, whether it has got to run or not: then this is false.
 static inline bool is_asleep(int tid)
 {
-	return task_state(tid) == 'S' && (is_blocked_in(tid, NR_FUTEX) || is_blocked_in(tid, __NR_restart_syscall));
+	return is_asleep_in_either(tid, NR_FUTEX, __NR_restart_syscall);
 }
 
 static inline bool waiter_start(struct waiter *w)

@@ -41,7 +41,7 @@ static uint32_t word_at_fs(void)
 
 CLAUSE(a_free_entry_is_found_and_told,
        "set_thread_area(2): entry_number -1 takes a free entry and stores its number; the segment then begins at "
-       "base_addr [TLS-1]",
+       "base_addr [TLS-1] [incident 61]",
        .needed_by = USERS)
 {
 	uint32_t word = 0x12345678;

@@ -105,7 +105,8 @@ CLAUSE(parts_of_a_reservation_are_committed_by_mprotect,
 }
 
 CLAUSE(what_is_decommitted_by_a_fixed_mapping_is_gone,
-       "mmap(2) MAP_FIXED: the overlapped part of the existing mapping is discarded, its memory with it [MAP-5]",
+       "mmap(2) MAP_FIXED: the overlapped part of the existing mapping is discarded, its memory with it [MAP-5]"
+       " [incident 93]",
        .needed_by = "jvm:uncommit_memory go:sysFault", .needs = "file=/proc/self/smaps")
 {
 	char *p = pages(8);

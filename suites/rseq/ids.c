@@ -138,7 +138,7 @@ static int counts_up(void *arg)
 CLAUSE(preemption_rewrites_the_ids_of_an_area_of_32_bytes,
        "include/linux/rseq.h rseq_sched_switch_event (7.2): an area of the original length has its ids written after "
        "each context "
-       "switch; TCMalloc marks cpu_id_start and waits for that [RSQ-2]", RSEQ)
+       "switch; TCMalloc marks cpu_id_start and waits for that [RSQ-2] [incident 33]", RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
 	struct stranger s = { .cpu = rseq_cpu(0) };

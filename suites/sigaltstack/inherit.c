@@ -39,7 +39,7 @@ static int look(void *arg)
 
 CLAUSE(a_thread_starts_without_a_signal_stack,
        "sigaltstack(2) NOTES, kernel/fork.c copy_process \"sigaltstack should be cleared when sharing the same VM\": a"
-       " child of clone(2) with CLONE_VM has none, so that two threads never share one [SAS-10]",
+       " child of clone(2) with CLONE_VM has none, so that two threads never share one [SAS-10] [incident 17]",
        .needed_by = "go:mstart glibc:pthread_create rust:thread")
 {
 	struct thread t;

@@ -78,7 +78,7 @@ CLAUSE(each_flag_reads_back_as_it_was_set,
 
 CLAUSE(each_signal_of_the_mask_reads_back_but_sigkill_and_sigstop,
        "sigaction(2) sa_mask, NOTES: the mask is kept signal by signal; SIGKILL and SIGSTOP in it are silently "
-       "ignored",
+       "ignored [incident 13] [incident 14]",
        .needed_by = USERS)
 {
 	for (int sig = 1; sig <= SIGNALS; sig++) {

@@ -99,7 +99,7 @@ CLAUSE(standard_signals_are_delivered_synchronous_ones_first_then_lowest_first,
 
 CLAUSE(a_handler_runs_with_its_mask_and_its_signal_blocked_as_well,
        "sigaction(2) sa_mask: signals of sa_mask, the signal itself, and what was blocked before are blocked while the "
-       "handler runs, and nothing else [SIG-6]",
+       "handler runs, and nothing else [SIG-6] [incident 13] [incident 14]",
        .needed_by = USERS)
 {
 	struct kernel_sigset before = sigset_with(SIGSET(SIGHUP), 50);

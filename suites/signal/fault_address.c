@@ -130,7 +130,7 @@ CLAUSE(the_code_follows_the_mapping,
 CLAUSE(a_jump_to_where_no_code_is_faults_there,
        "sigaction(2) SIGSEGV: an instruction that cannot be fetched has SEGV_MAPERR or SEGV_ACCERR, and both si_addr "
        "and the pc are where the "
-       "jump went [SIGINFO-2]", .needed_by = USERS)
+       "jump went [SIGINFO-2] [incident 22]", .needed_by = USERS)
 {
 	char *closed = map_pages(1, PROT_NONE), *data = map_pages(1, PROT_READ | PROT_WRITE), *none = unmapped_page();
 

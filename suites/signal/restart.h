@@ -57,7 +57,7 @@ static void block(const struct blocking *b, int treatment)
 
 static bool is_waiting(const struct blocking *b)
 {
-	return is_blocked_in(stage->child, b->nr) || is_blocked_in(stage->child, __NR_restart_syscall);
+	return is_asleep_in_either(stage->child, b->nr, __NR_restart_syscall);
 }
 
 static bool begins(const struct blocking *b, int treatment)

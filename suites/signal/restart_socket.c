@@ -149,7 +149,7 @@ RESTART_CLAUSE(recvfrom_of_a_stream_is_restarted, "recvfrom(2) of a stream witho
 RESTART_CLAUSE(recvfrom_of_datagrams_is_restarted, "recvfrom(2) of datagrams without a timeout" AFTER_RESTART,
 	       RESTARTS, __NR_recvfrom, open_datagrams, recvfrom_one, write_byte, 1)
 
-RESTART_CLAUSE(recvmsg_is_restarted_without_a_timeout, "recvmsg(2) without a timeout" AFTER_RESTART,
+RESTART_CLAUSE(recvmsg_is_restarted_without_a_timeout, "recvmsg(2) without a timeout [incident 63]" AFTER_RESTART,
 	       RESTARTS, __NR_recvmsg, open_pair, recvmsg_one, write_byte, 1)
 
 RESTART_CLAUSE(sendto_a_full_stream_is_restarted, "sendto(2) to a stream whose buffer is full, without a timeout" AFTER_RESTART,

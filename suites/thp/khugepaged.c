@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // khugepaged: the kernel thread that makes huge pages of small ones behind a process's back, and what it must not do.
+// It scans the memory of everybody on the machine at the lowest priority: its rounds have a bound only where nobody else is.
 #include "clause.h"
 
 #include "thp.h"
@@ -85,7 +86,7 @@ static int writer_main(void *arg)
 CLAUSE_F(settings, small_pages_are_collapsed_with_their_contents_while_they_are_written,
 	 "Documentation/admin-guide/mm/transhuge.rst: khugepaged scans memory and collapses sequences of basic "
 	 "pages into huge pages: contents stay, and no write is lost meanwhile [RSQ-5]",
-	 THP_ADVICE, .needs = "thp root cpus=2 " SMAPS, WRITES_KHUGEPAGED,
+	 THP_ADVICE, .needs = "own_machine thp root cpus=2 " SMAPS, WRITES_KHUGEPAGED,
 	 .needed_by = "jvm:THPSupport tcmalloc:HugePageFiller")
 {
 	const size_t page = page_size();
@@ -113,7 +114,7 @@ CLAUSE_F(settings, small_pages_are_collapsed_with_their_contents_while_they_are_
 CLAUSE_F(settings, memory_advised_against_or_of_a_disabled_process_stays_small,
 	 "madvise(2) MADV_NOHUGEPAGE, transhuge.rst process THP controls: khugepaged collapses neither memory "
 	 "advised against nor any of a process with PR_SET_THP_DISABLE [RSQ-5] [incident 89]",
-	 THP_ADVICE, .needs = "thp root " SMAPS, WRITES_KHUGEPAGED, .needed_by = "tcmalloc:HugePageFiller")
+	 THP_ADVICE, .needs = "own_machine thp root " SMAPS, WRITES_KHUGEPAGED, .needed_by = "tcmalloc:HugePageFiller")
 {
 	struct area advised, against;
 	bool scanned;
@@ -140,7 +141,7 @@ CLAUSE_F(settings, memory_advised_against_or_of_a_disabled_process_stays_small,
 CLAUSE_F(settings, dropped_pages_stay_dropped_where_max_ptes_none_is_zero,
 	 "Documentation/admin-guide/mm/transhuge.rst max_ptes_none: with 0 khugepaged makes no huge page of a range "
 	 "from which pages were dropped: it does not take up the memory again [MAD-1] [incident 89]",
-	 THP_ADVICE, .needs = "thp root " SMAPS, WRITES_KHUGEPAGED,
+	 THP_ADVICE, .needs = "own_machine thp root " SMAPS, WRITES_KHUGEPAGED,
 	 .needed_by = "tcmalloc:SystemRelease v8:OS::DiscardSystemPages")
 {
 	const size_t page = page_size();

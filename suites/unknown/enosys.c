@@ -103,7 +103,8 @@ CLAUSE(what_runtimes_probe_is_there_or_is_enosys,
 }
 
 CLAUSE(no_probe_kills_the_process,
-       "seccomp(2), syscalls(2): a probe of a call that may be missing ends in an error, not in SIGSYS [incident 45]",
+       "seccomp(2), syscalls(2): a probe of a call that may be missing ends in an error, not in SIGSYS [incident 45]"
+       " [incident 48]",
        .needed_by = USERS)
 {
 	int status;
@@ -121,7 +122,8 @@ CLAUSE(no_probe_kills_the_process,
 }
 
 CLAUSE(numbers_beyond_the_table_are_enosys,
-       "errno(3) ENOSYS: function not implemented: so are all numbers that no system call has", .needed_by = USERS)
+       "errno(3) ENOSYS: function not implemented: so are all numbers that no system call has"
+       " [incident 39]", .needed_by = USERS)
 {
 	for (int beyond = 3000; beyond < 3100; beyond++)
 		EXPECT_ERR(ENOSYS, raw_syscall(__NR_gettid + beyond));

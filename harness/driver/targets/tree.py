@@ -23,18 +23,31 @@ def resolve(root: Path, word: str, options: Options, machines: dict[str, Machine
     if not colon:
         folder, abi_word = rest, os.uname().machine
     programs, abi = abis_of(root, abi_word)
-    source = Path(folder).expanduser().absolute()
-    if not (source / "Kbuild").is_file() or not (source / "scripts/kconfig").is_dir():
-        raise UsageError(f"{word} is no target: {source} is no kernel source tree")
-    build = cache_folder() / "trees" / f"{hashlib.sha256(str(source).encode()).hexdigest()[:12]}-{abi.name}"
-    lacks = lacking(root, abi, programs) or _build(root, source, build, abi, options.config)
+    source = source_of(folder)
+    build = build_folder(source, abi)
+    lacks = lacking(root, abi, programs) or build_kernel(root, source, build, abi, options.config)
     machine = machine_for(machines, f"tree-{abi.name}-{source.name}", root, abi, build / abi.image, options,
                           {"file": str(build / abi.image), "tree": str(source)}, build / ".config")
     return [Target(word, "tree", programs.name, machine, lacks)]
 
 
-def _build(root: Path, source: Path, build: Path, abi: Abi, config: Path | None) -> str:
-    """Brings a kernel up to date; returns "" or why that failed. A build that was interrupted goes on."""
+def source_of(word: str) -> Path:
+    """The source tree that a user names. Raises UsageError."""
+    source = Path(word).expanduser().absolute()
+    if not (source / "Kbuild").is_file() or not (source / "scripts/kconfig").is_dir():
+        raise UsageError(f"{source} is no kernel source tree: it has no Kbuild or no scripts/kconfig")
+    return source
+
+
+def build_folder(source: Path, abi: Abi) -> Path:
+    """Where a tree is built for an architecture."""
+    return cache_folder() / "trees" / f"{hashlib.sha256(str(source).encode()).hexdigest()[:12]}-{abi.name}"
+
+
+def build_kernel(root: Path, source: Path, build: Path, abi: Abi, config: Path | None, words: tuple[str, ...] = ()) -> str:
+    """Brings a kernel up to date; returns "" or why that failed. A build that was interrupted goes on.
+
+    config: a whole one; without it, fixtures/kconfig. words: of make, as LOCALVERSION=-x."""
     wanted = [config] if config else [root / "fixtures/kconfig" / f"{name}.config" for name in ("common", abi.name)]
     if missing := [str(path) for path in wanted if not path.is_file()]:
         return f"{missing[0]} is missing: give a whole configuration, --config FILE"
@@ -42,16 +55,16 @@ def _build(root: Path, source: Path, build: Path, abi: Abi, config: Path | None)
         return f"{source} was built in place, which the kernel's own build refuses beside others: make -C {source} mrproper"
     build.mkdir(parents=True, exist_ok=True)
     kept, text = build / "osprim.config", "".join(path.read_text() for path in wanted)
-    if not (build / ".config").exists() or not kept.exists() or kept.read_text() != text:
-        kept.unlink(missing_ok=True)
+    if config and (not (build / ".config").exists() or not kept.exists() or kept.read_text() != text):
         (build / ".config").write_text(text)
-        # Without a whole configuration, everything that the fragments do not name is off.
-        base = ["olddefconfig"] if config else ["allnoconfig", f"KCONFIG_ALLCONFIG={_copy(build, text)}"]
-        if why := _make(source, build, abi, base):
-            return why
         kept.write_text(text)
+    # Each time: the tree may have moved to a version that asks for more. Without a whole configuration, everything that
+    # the fragments do not name is off. What comes out as it was leaves all objects as they are.
+    base = ["olddefconfig"] if config else ["allnoconfig", f"KCONFIG_ALLCONFIG={_copy(build, text)}"]
+    if why := _make(source, build, abi, base):
+        return why
     print(f"building {source} for {abi.name} in {build}", file=sys.stderr)
-    return _make(source, build, abi, [f"-j{len(os.sched_getaffinity(0))}", Path(abi.image).name])
+    return _make(source, build, abi, [f"-j{len(os.sched_getaffinity(0))}", *words, Path(abi.image).name])
 
 
 def _copy(build: Path, text: str) -> Path:
