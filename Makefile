@@ -11,7 +11,7 @@ ARGS      ?=
 # Not gcc-multilib: it cannot be installed beside a cross compiler, and all it adds is the include path of CC_i386.
 MULTILIB        := gcc-$(or $(firstword $(subst ., ,$(shell gcc -dumpversion 2>/dev/null))),12)-multilib
 NEEDED_TO_RUN   := libc6-dev $(MULTILIB) python3 python3-pytest xz-utils
-NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis python3-jsonschema python3-tap perl libseccomp-dev
+NEEDED_TO_CHECK := $(NEEDED_TO_RUN) python3-hypothesis python3-jinja2 python3-jsonschema python3-tap perl libseccomp-dev
 NEEDED_TO_MATRIX = $(NEEDED_TO_RUN) $(sort $(foreach abi,$(MATRIX_ABIS),$(call fact,$(abi),qemu_package)) \
 	$(foreach abi,$(filter-out x86_64 i386,$(MATRIX_ABIS)),qemu-user-static libc6-dev-$(call fact,$(abi),debian)-cross \
 		gcc-$(subst _,-,$(call fact,$(abi),triplet))))
@@ -30,7 +30,7 @@ LIAR_C      := $(wildcard harness/liar/*.c)
 KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
 KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
-.PHONY: all programs run check lies matrix reference install bench clean distclean
+.PHONY: all programs run check check-long lies matrix reference install bench clean distclean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -49,6 +49,13 @@ check:
 	@./runner.py run
 	@$(PYTHON) -m pytest -q -p no:cacheprovider tests
 
+# What takes minutes: real kernels are built out of LINUX, a source tree of 6.12, and bisected.
+check-long:
+	@test -n "$(LINUX)" || { echo "make check-long LINUX=DIR: which source tree of Linux 6.12?" >&2; exit 2; }
+	@harness/setup.sh $(NEEDED_TO_CHECK) git make flex bison bc libelf-dev $(foreach abi,x86_64,$(call fact,$(abi),qemu_package))
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@OSPRIM_LINUX="$(abspath $(LINUX))" $(PYTHON) -m pytest -q -p no:cacheprovider tests/test_bisect_kernel.py
+
 # Many kernels side by side, in QEMU: MATRIX_ABIS names the architectures, ARGS goes to runner.py matrix.
 matrix:
 	@harness/setup.sh $(NEEDED_TO_MATRIX)
@@ -57,6 +64,7 @@ matrix:
 
 # The verdicts of published kernels, results/reference: REFERENCE_TARGETS are run, and kept if every verdict is there.
 REFERENCE_TARGETS ?= debian:all:x86_64:cloud debian:all:i386@x86_64:cloud
+reference: MATRIX_ABIS = $(ABIS)
 reference:
 	@harness/setup.sh $(NEEDED_TO_MATRIX)
 	@$(MAKE) -s --no-print-directory -j$$(nproc) ABIS="$(MATRIX_ABIS)" programs

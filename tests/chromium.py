@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +17,13 @@ LACKS = "" if BINARY else "no chromium: apt-get install -y --no-install-recommen
 
 KEYS = {"Enter": 13, "Escape": 27, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39,
         "ArrowDown": 40, "Tab": 9, "Backspace": 8}
+
+# The browser reads commands from descriptor 3 and answers on 4, whatever numbers the pipes have here.
+START = """import fcntl, os, sys
+ends = [fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])"""
 
 
 class ChromiumError(Exception):
@@ -35,12 +43,8 @@ class Chromium:
         argv = [BINARY, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run",
                 "--disable-dev-shm-usage", "--disable-extensions", "--disable-background-networking", "--hide-scrollbars",
                 "--proxy-server=127.0.0.1:9", f"--user-data-dir={self._profile.name}", "about:blank"]
-        # The browser reads commands from descriptor 3 and answers on 4; a shell puts them there.
-        shell = ["/bin/sh", "-c", f'exec 3<&{to_browser} 4>&{from_browser}; exec "$@"', "chromium", *argv]
-        if max(to_browser, from_browser) > 9:
-            to_browser, from_browser = self._low(to_browser, from_browser)
-            shell[2] = f'exec 3<&{to_browser} 4>&{from_browser}; exec "$@"'
-        self._process = subprocess.Popen(shell, pass_fds=(to_browser, from_browser), stdin=subprocess.DEVNULL,
+        self._process = subprocess.Popen([sys.executable, "-c", START, str(to_browser), str(from_browser), *argv],
+                                         pass_fds=(to_browser, from_browser), stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_browser)
         os.close(from_browser)
@@ -81,7 +85,7 @@ class Chromium:
 
     def key(self, key: str, ctrl: bool = False) -> None:
         """Presses and releases a key: one of KEYS, or a character."""
-        code = KEYS.get(key) or ord(key.upper())
+        code = KEYS.get(key) or (ord(key.upper()) if key.isalnum() else 0)
         said = "\r" if key == "Enter" else key if len(key) == 1 and not ctrl else ""
         common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 2 if ctrl else 0}
         self.send("Input.dispatchKeyEvent", type="keyDown", text=said, **common)
@@ -140,17 +144,6 @@ class Chromium:
                 return
             except OSError:
                 time.sleep(0.1 * again)
-
-    @staticmethod
-    def _low(*files: int) -> tuple[int, ...]:
-        """Descriptors of one digit, which is all that every shell can redirect. Closes the old ones."""
-        import fcntl
-        moved = tuple(fcntl.fcntl(file, fcntl.F_DUPFD, 5) for file in files)
-        if max(moved) > 9:
-            raise ChromiumError("no descriptor below 10 is free")
-        for file in files:
-            os.close(file)
-        return moved
 
     def _note(self, event: dict) -> None:
         method, params = event.get("method", ""), event.get("params", {})

@@ -19,7 +19,7 @@ def installed(built, tmp_path_factory):
 
 def run(tree, *words: str, code: int = 0) -> str:
     """Runs run_kselftest.sh; what it printed."""
-    done = subprocess.run([tree / "run_kselftest.sh", *words], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, cwd="/")
+    done = subprocess.run([tree / "run_kselftest.sh", *words], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, cwd="/")
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

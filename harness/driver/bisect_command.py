@@ -100,7 +100,11 @@ def _run(root: Path, option, argv: list[str], holder: list[State]) -> None:
     bisection: Bisection = kind(root, holder[0], clauses, option)
     bisection.say(f"bisecting {', '.join(clause.id for clause in clauses[:3])}{' ...' if len(clauses) > 3 else ''}"
                   f" from {data['good']} (good) to {data['bad']} (bad): {_shown(holder[0].folder)}")
-    bisection.find(data["good"], data["bad"])
+    try:
+        bisection.find(data["good"], data["bad"])
+    except NoAnswer:
+        bisection.clean()
+        raise
 
 
 def _state_of(word: str, root: Path) -> State:

@@ -116,6 +116,9 @@ class Bisection:
         self.steps_done += 1
         return self.ask(at, "step", clauses, make_target, self.repeats, True)
 
+    def clean(self) -> None:
+        """Takes away what a bisection that has ended needs no more."""
+
     def last(self, at: str) -> Step:
         """The last step at a version that said something of the promise."""
         return [step for step in self.state.steps if step.at == at][-1]

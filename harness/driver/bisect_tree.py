@@ -89,7 +89,7 @@ class TreeBisection(Bisection):
             said = git(self.tree, "bisect", words.get(step.answer(), "skip"), code=None)
         self.state.data["log"] = git(self.tree, "bisect", "log").stdout
         self._told(answer, kept, is_mended)
-        self._clean()
+        self.clean()
 
     def _answer_in(self, said: subprocess.CompletedProcess) -> list[str]:
         """The commits that git holds for the first bad one: one, or several that could not tell; none while it goes on."""
@@ -130,9 +130,9 @@ class TreeBisection(Bisection):
             scratch.replace(image)
         return resolve(self.root, word, self.options, {})[0]
 
-    def _clean(self) -> None:
+    def clean(self) -> None:
         """Takes the worktree, its objects, and all kernels but those that the answer names."""
-        named = {commit for row in self.state.data["answer"] for commit in (row["good"], row["bad"])}
+        named = {commit for row in self.state.data.get("answer", ()) for commit in (row["good"], row["bad"])}
         for folder in (self.state.folder / "kernels").glob("*"):
             if not any(commit.startswith(folder.name) for commit in named):
                 shutil.rmtree(folder, ignore_errors=True)

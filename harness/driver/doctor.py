@@ -27,6 +27,7 @@ def examine(root: Path) -> int:
     _say("gcc -m32", "works" if compiles32 else "", _multilib(), "builds the 32-bit programs", packages)
     _say("pytest", _module("pytest"), "python3-pytest", "runs the clauses", packages)
     _say("hypothesis", _module("hypothesis"), "python3-hypothesis", "runs osprim's own tests: make check", packages)
+    _say("jinja2", _module("jinja2"), "python3-jinja2", "writes the HTML page: ./runner.py report", packages)
     for target in find_all(root).values():
         lacks = target.lacks or _cannot_execute(root / "build" / target.abi / "executor")
         print(f"target    {target.name}: {lacks or 'ready'}")

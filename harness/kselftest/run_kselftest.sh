@@ -91,6 +91,7 @@ restore()
 }
 finish()
 {
+	end_session
 	restore
 	cd / && rm -rf "$scratch"
 }
@@ -107,16 +108,33 @@ if [ -z "${OSPRIM_CONFIG-}" ]; then
 	fi
 fi
 
-# Runs the rest of its arguments for so many seconds at most; 124 if they were over.
+# limited SECONDS COMMAND...: in a session of its own, for so many seconds at most; 124 if they were over.
 limited()
 {
 	seconds=$1
 	shift
 	if [ "$seconds" -gt 0 ] && command -v timeout >/dev/null; then
-		timeout "$seconds" "$@"
+		set -- timeout "$seconds" "$@"
+	fi
+	if command -v setsid >/dev/null; then
+		# shellcheck disable=SC2016
+		setsid sh -c 'echo $$ >"$0"; exec "$@"' "$scratch/session" "$@"
 	else
 		"$@"
 	fi
+}
+# Ends every process of the last session.
+end_session()
+{
+	[ -s "$scratch/session" ] || return 0
+	session=$(cat "$scratch/session")
+	for stat in /proc/[0-9]*/stat; do
+		read -r line 2>/dev/null <"$stat" || continue
+		# shellcheck disable=SC2086
+		set -- ${line##*) }
+		[ "${4-}" != "$session" ] || kill -9 "${line%% *}" 2>/dev/null
+	done
+	: >"$scratch/session"
 }
 
 # run COLLECTION TEST LOG: a test's own lines, each behind "# "; its exit code is in $scratch/code.
@@ -138,6 +156,7 @@ run()
 		# shellcheck disable=SC2086
 		limited "$limit" $space "./$2" $words 2>&1 </dev/null
 		echo $? >"$scratch/code"
+		end_session	# what a program left behind would keep the pipe open
 	) | sed 's/^/# /'
 	rm -rf "$scratch/tmp"
 	[ "$(cat "$scratch/code")" != 124 ] || echo "# TIMEOUT $limit seconds" >"$scratch/why"

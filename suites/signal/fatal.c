@@ -30,12 +30,12 @@ CLAUSE(each_signal_has_its_default_action,
        "[KIL-2]",
        .needed_by = USERS)
 {
+	ASSERT_TRUE(has_defaults());	// and with this process its children
 	for (int sig = 1; sig <= SIGNALS; sig++)
 		for (enum way way = 0; way < 2; way++) {
 			int pid = fork();
 
 			if (pid == 0) {
-				has_defaults();
 				if (default_action(sig) == STOPS)
 					_exit(77);
 				send_myself(way, sig);

@@ -183,26 +183,27 @@ function showCounts(counts) {
 		+ `${view.cols.length} of ${D.columns.length} targets`;
 }
 
-// The head of the matrix: architectures, series, targets.
+// The matrix: a head and names that are elements, and cells that are painted: 250,000 elements would be slow, and even
+// those in sight are thousands. The cell the user is at is an element again, for those who listen.
 const matrix = $("matrix");
-let body = null, template = null, rowHeight = 22, labels = [];
+const rowHeight = 22;
+let stage = null, names = null, canvas = null, here = null, labels = [], headHeight = 0, nameWidth = 0, cellWidth = 0;
+
 function head() {
-	matrix.classList.toggle("small", view.cols.length > 40);
-	const width = view.cols.length > 40 ? 30 : 34;
+	cellWidth = view.cols.length > 40 ? 30 : 34;
 	const room = matrix.clientWidth, least = Math.max(150, Math.min(460, Math.round(room * .42)));
-	const name = Math.max(least, Math.min(640, room - view.cols.length * width - 24));
-	matrix.style.setProperty("--cell", `${width}px`);
-	matrix.style.setProperty("--name", `${name}px`);
+	nameWidth = Math.max(least, Math.min(640, room - view.cols.length * cellWidth - 24));
+	matrix.style.setProperty("--cell", `${cellWidth}px`);
+	matrix.style.setProperty("--name", `${nameWidth}px`);
 	const groups = el("colgroup", {}, el("col", { className: "name" }), ...view.cols.map(() => el("col", { className: "target" })));
 	const rows = ["abi", "series"].map(key => {
 		const row = el("tr");
 		let last = null, until = "";
 		for (const col of view.cols) {
 			const name = D.columns[col].abi + (key === "series" ? " " + D.columns[col].series : "");
-			if (!last || name !== until) {
-				row.append(last = el("th", { className: key, colSpan: 0, scope: "colgroup", title: name }, el("span", {}, D.columns[col][key])));
-				last.colSpan = 1;
-			} else
+			if (!last || name !== until)
+				row.append(last = el("th", { className: key, scope: "colgroup", title: name }, el("span", {}, D.columns[col][key])));
+			else
 				last.colSpan++;
 			until = name;
 		}
@@ -211,16 +212,20 @@ function head() {
 	rows[0].prepend(el("th", { className: "corner", rowSpan: 3, scope: "col" }, "suites and clauses \u00d7 targets"));
 	labels = view.cols.map(col => el("th", { className: "label", scope: "col", title: D.columns[col].name }, el("span", {}, D.columns[col].label)));
 	rows.push(el("tr", {}, ...labels));
-	body = el("tbody");
-	template = el("tr", { className: "row" }, el("th", { className: "name", scope: "row" }), ...view.cols.map(() => el("td")));
-	template.setAttribute("role", "row");
-	for (const cell of template.children)
-		cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "gridcell");
-	const table = el("table", {}, groups, el("thead", {}, ...rows), body);
+	const table = el("table", {}, groups, el("thead", {}, ...rows));
+	table.style.width = `${nameWidth + view.cols.length * cellWidth}px`;
 	table.setAttribute("role", "presentation");
-	table.style.width = `${name + view.cols.length * width}px`;
-	matrix.replaceChildren(table);
+	names = el("div", { className: "names" });
+	names.setAttribute("role", "rowgroup");
+	canvas = el("canvas");
+	canvas.setAttribute("aria-hidden", "true");
+	here = el("div", { id: "here", className: "here" });
+	here.setAttribute("role", "gridcell");
+	stage = el("div", { className: "stage" }, table, canvas, names);
+	matrix.replaceChildren(stage);
 	matrix.setAttribute("aria-colcount", view.cols.length + 1);
+	headHeight = table.offsetHeight;
+	stage.style.width = table.style.width;
 	live.clear();
 	if (!view.rows.length || !view.cols.length)
 		matrix.replaceChildren(el("p", { className: "empty" }, "Nothing is left by these filters. Esc in a filter empties it."));
@@ -235,76 +240,129 @@ function refit() {
 	draw(false);
 }
 
-// Rows that exist now, by key; those that stay in sight are kept as they are.
+// Colours of each look, as the style sheet has them now: [ground, text, weight].
+const palette = new Map();
+function coloursOf(look) {
+	if (!palette.has(look)) {
+		const probe = el("span", { className: `cell ${look}` });
+		document.body.append(probe);
+		const style = getComputedStyle(probe);
+		palette.set(look, [style.backgroundColor, style.color, style.fontWeight]);
+		probe.remove();
+	}
+	return palette.get(look);
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { palette.clear(); draw(false); });
+
+// Paints the cells in sight.
+function paint() {
+	const width = Math.min(matrix.clientWidth - nameWidth, view.cols.length * cellWidth);
+	const height = Math.min(matrix.clientHeight - headHeight, view.rows.length * rowHeight);
+	const scale = devicePixelRatio || 1, left = matrix.scrollLeft, top = matrix.scrollTop;
+	if (width <= 0 || height <= 0)
+		return;
+	if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+		canvas.width = Math.round(width * scale);
+		canvas.height = Math.round(height * scale);
+		Object.assign(canvas.style, { width: `${width}px`, height: `${height}px`, marginBottom: `${-height}px`, top: `${headHeight}px`, left: `${nameWidth}px` });
+	}
+	const pen = canvas.getContext("2d");
+	pen.setTransform(scale, 0, 0, scale, 0, 0);
+	pen.clearRect(0, 0, width, height);
+	pen.textAlign = "center";
+	pen.textBaseline = "middle";
+	const firstCol = Math.floor(left / cellWidth), lastCol = Math.min(view.cols.length, Math.ceil((left + width) / cellWidth));
+	const firstRow = Math.floor(top / rowHeight), lastRow = Math.min(view.rows.length, Math.ceil((top + height) / rowHeight));
+	const byLook = new Map();  // text of one look is written at once: a change of font costs more than a cell
+	for (let n = firstRow; n < lastRow; n++) {
+		const row = view.rows[n], isSuite = row.clause === undefined;
+		const cells = isSuite ? sumOf(row.suite) : D.cells[row.clause];
+		for (let i = firstCol; i < lastCol; i++) {
+			const cell = isSuite ? cells[i] : CELL[cells[view.cols[i]]];
+			if (!cell || cell.look === "none")
+				continue;
+			if (!byLook.has(cell.look))
+				byLook.set(cell.look, []);
+			byLook.get(cell.look).push(i * cellWidth - left, n * rowHeight - top, cell.sign);
+		}
+	}
+	for (const [look, cells] of byLook) {
+		const [ground, ink, weight] = coloursOf(look);
+		pen.fillStyle = ground;
+		for (let k = 0; k < cells.length; k += 3)
+			pen.fillRect(cells[k], cells[k + 1], cellWidth - 1, rowHeight - 1);
+		if (look.includes("known")) {
+			pen.strokeStyle = ink;
+			for (let k = 0; k < cells.length; k += 3)
+				pen.strokeRect(cells[k] + 1, cells[k + 1] + 1, cellWidth - 3, rowHeight - 3);
+		}
+		pen.fillStyle = ink;
+		pen.font = `${weight} ${view.cols.length > 40 ? 10 : 11}px system-ui, sans-serif`;
+		for (let k = 0; k < cells.length; k += 3)
+			pen.fillText(cells[k + 2], cells[k] + cellWidth / 2, cells[k + 1] + rowHeight / 2, cellWidth - 2);
+	}
+}
+
+// Names that exist now, by key; those that stay in sight are kept as they are.
 const live = new Map();
-const above = el("tr", { className: "pad" }, el("td")), below = el("tr", { className: "pad" }, el("td"));
 
 function rowNode(row, n) {
-	const node = template.cloneNode(true), cells = node.children;
-	node.dataset.n = n;
-	node.setAttribute("aria-rowindex", n + 4);
+	const name = el("div", { className: "name" }), node = el("div", { className: "row" }, name);
+	node.setAttribute("role", "row");
+	name.setAttribute("role", "rowheader");
+	node.setAttribute("aria-rowindex", n + 1);
+	node.style.top = `${n * rowHeight}px`;
 	if (row.clause === undefined) {
-		node.classList.add("suite");
 		const count = view.bySuite.get(row.suite).length, open = isOpen(row.suite);
+		node.classList.add("suite");
 		node.setAttribute("aria-expanded", open);
-		cells[0].append(`${open ? "\u25be" : "\u25b8"} ${row.suite}`, el("span", { className: "n" }, `${count} clause${count === 1 ? "" : "s"}`));
-		sumOf(row.suite).forEach((sum, i) => {
-			cells[i + 1].className = sum.look;
-			cells[i + 1].textContent = sum.sign;
-		});
-		return node;
-	}
-	const [id, text] = D.clauses[row.clause], codes = D.cells[row.clause];
-	cells[0].textContent = id.slice(row.suite.length + 1).replaceAll("_", " ");
-	cells[0].title = `${id}\n${text}`;
-	for (let i = 0; i < view.cols.length; i++) {
-		const cell = CELL[codes[view.cols[i]]];
-		cells[i + 1].className = cell ? cell.look : "none";
-		if (cell)
-			cells[i + 1].textContent = cell.sign;
+		name.append(`${open ? "\u25be" : "\u25b8"} ${row.suite}`, el("span", { className: "n" }, `${count} clause${count === 1 ? "" : "s"}`));
+	} else {
+		const [id, sentence] = D.clauses[row.clause];
+		name.textContent = id.slice(row.suite.length + 1).replaceAll("_", " ");
+		name.title = `${id}\n${sentence}`;
 	}
 	return node;
 }
 
-// Draws the rows in sight and some around them. fresh: what is there is of an earlier filter.
+// Draws what is in sight. fresh: what is there is of an earlier filter or fold.
 function draw(fresh) {
-	if (!view.rows.length || !view.cols.length) {
+	const total = view.rows.length;
+	if (!total || !view.cols.length) {
 		matrix.style.height = "90px";
 		return;
 	}
 	if (fresh) {
 		live.clear();
-		body.replaceChildren(above, below);
-		const headHeight = body.parentNode.tHead.getBoundingClientRect().height;
-		const bar = body.parentNode.offsetWidth > matrix.clientWidth ? 18 : 3;
-		matrix.style.height = `${headHeight + view.rows.length * rowHeight + bar}px`;
+		names.replaceChildren();
+		names.style.height = `${total * rowHeight}px`;
+		stage.style.height = `${headHeight + total * rowHeight}px`;
+		const bar = stage.offsetWidth > matrix.clientWidth ? 18 : 3;
+		matrix.style.height = `${headHeight + total * rowHeight + bar}px`;
+		matrix.setAttribute("aria-rowcount", total);
 	}
-	const total = view.rows.length, sight = Math.ceil(matrix.clientHeight / rowHeight), margin = 12;
-	const first = Math.max(0, Math.min(total - sight, Math.floor(matrix.scrollTop / rowHeight)) - margin);
-	const last = Math.min(total, first + sight + 2 * margin);
-	const keep = new Set();
-	for (let n = first; n < last; n++)
-		keep.add(view.rows[n].key);
+	const first = Math.max(0, Math.floor(matrix.scrollTop / rowHeight) - 4);
+	const last = Math.min(total, Math.ceil((matrix.scrollTop + matrix.clientHeight - headHeight) / rowHeight) + 4);
+	const keep = new Set(view.rows.slice(first, last).map(row => row.key));
 	for (const [key, node] of live)
 		if (!keep.has(key)) {
 			node.remove();
 			live.delete(key);
 		}
-	let after = above;
+	let after = null;
 	for (let n = first; n < last; n++) {
 		const row = view.rows[n];
 		let node = live.get(row.key);
-		if (!node)
+		if (!node) {
 			live.set(row.key, node = rowNode(row, n));
-		if (after.nextSibling !== node)
-			after.after(node);
+			if (after)
+				after.after(node);
+			else
+				names.prepend(node);
+		}
 		after = node;
 	}
-	above.firstChild.style.height = `${first * rowHeight}px`;
-	below.firstChild.style.height = `${(total - last) * rowHeight}px`;
-	above.hidden = !first;
-	below.hidden = last === total;
-	matrix.setAttribute("aria-rowcount", total + 3);
+	paint();
 	mark();
 }
 
@@ -312,25 +370,36 @@ function draw(fresh) {
 let marked = [];
 function mark() {
 	for (const node of marked)
-		node.classList.remove("here", "now");
-	marked.forEach(node => node.removeAttribute("id"));
+		node.classList.remove("now", "at");
 	marked = [];
 	const row = view.rows[view.row], node = row && live.get(row.key);
 	if (!node) {
+		here.remove();
 		matrix.removeAttribute("aria-activedescendant");
 		return;
 	}
-	const cell = node.children[view.col + 1];
-	cell.id = "here";
-	cell.classList.add("here");
 	node.classList.add("now");
-	cell.setAttribute("aria-label", tellCell(row, view.col));
+	node.classList.toggle("at", view.col < 0);
+	node.append(here);
+	here.setAttribute("aria-label", tellCell(row, view.col));
+	here.setAttribute("aria-colindex", view.col + 2);
+	here.hidden = view.col >= 0 && (view.col * cellWidth < matrix.scrollLeft - 2 || (view.col + 1) * cellWidth + nameWidth > matrix.scrollLeft + matrix.clientWidth + 2);
+	Object.assign(here.style, { left: view.col < 0 ? "0" : `${nameWidth + view.col * cellWidth - matrix.scrollLeft}px`,
+		width: `${view.col < 0 ? nameWidth : cellWidth}px` });
 	matrix.setAttribute("aria-activedescendant", "here");
-	marked = [cell, node];
+	marked = [node];
 	if (view.col >= 0) {
 		labels[view.col].classList.add("now");
 		marked.push(labels[view.col]);
 	}
+}
+
+// The row and column at a place of the screen, [row, -1] on a name; null beside the cells.
+function placeAt(event) {
+	const box = matrix.getBoundingClientRect(), x = event.clientX - box.left - matrix.clientLeft, y = event.clientY - box.top - matrix.clientTop;
+	const row = Math.floor((y - headHeight + matrix.scrollTop) / rowHeight);
+	const col = x < nameWidth ? -1 : Math.floor((x - nameWidth + matrix.scrollLeft) / cellWidth);
+	return y < headHeight || x > matrix.clientWidth || y > matrix.clientHeight || row >= view.rows.length || col >= view.cols.length ? null : [row, col];
 }
 
 function tellCell(row, col) {

@@ -11,19 +11,17 @@ const go = (row, col) => {
 function reveal() {
 	if (!view.rows.length || !view.cols.length)
 		return;
-	const table = matrix.firstChild, top = table.tHead.offsetHeight;
-	const y = view.row * rowHeight, room = matrix.clientHeight - top;
+	const y = view.row * rowHeight, room = matrix.clientHeight - headHeight;
 	if (y < matrix.scrollTop)
 		matrix.scrollTop = y;
 	else if (y + rowHeight > matrix.scrollTop + room)
 		matrix.scrollTop = y + rowHeight - room;
 	if (view.col >= 0) {
-		const label = labels[view.col], name = table.tHead.rows[0].firstChild.offsetWidth;
-		const x = label.offsetLeft - name, width = matrix.clientWidth - name;
+		const x = view.col * cellWidth, width = matrix.clientWidth - nameWidth;
 		if (x < matrix.scrollLeft)
 			matrix.scrollLeft = x;
-		else if (x + label.offsetWidth > matrix.scrollLeft + width)
-			matrix.scrollLeft = x + label.offsetWidth - width;
+		else if (x + cellWidth > matrix.scrollLeft + width)
+			matrix.scrollLeft = x + cellWidth - width;
 	}
 	draw(false);
 }
@@ -113,7 +111,7 @@ const moves = {
 	Enter: enter,
 	" ": enter,
 };
-const page = () => Math.max(1, Math.floor((matrix.clientHeight - matrix.firstChild.tHead.offsetHeight) / rowHeight) - 1);
+const page = () => Math.max(1, Math.floor((matrix.clientHeight - headHeight) / rowHeight) - 1);
 
 matrix.addEventListener("keydown", event => {
 	const move = moves[event.key];
@@ -123,22 +121,18 @@ matrix.addEventListener("keydown", event => {
 	move(event.ctrlKey);
 });
 
-const place = event => {
-	const cell = event.target.closest("td, th.name"), row = cell && cell.closest("tr.row");
-	return row ? [Number(row.dataset.n), [...row.children].indexOf(cell) - 1, cell] : null;
-};
 matrix.addEventListener("click", event => {
-	const at = place(event);
+	const at = placeAt(event);
 	if (!at)
 		return;
 	[view.row, view.col] = at;
 	mark();
 	enter();
 });
-matrix.addEventListener("mouseover", event => {
-	const at = place(event);
-	if (at && at[1] >= 0)
-		at[2].title = tellCell(view.rows[at[0]], at[1]);
+matrix.addEventListener("mousemove", event => {
+	const at = placeAt(event), title = at && at[1] >= 0 ? tellCell(view.rows[at[0]], at[1]) : "";
+	if (canvas.title !== title)
+		canvas.title = title;
 });
 matrix.addEventListener("scroll", () => draw(false), { passive: true });
 addEventListener("resize", refit);
@@ -245,7 +239,6 @@ function start() {
 	});
 	$("filters").addEventListener("submit", event => event.preventDefault());
 	$("filters").hidden = $("main").hidden = false;
-	rowHeight = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row")) || 22;
 	addEventListener("hashchange", recall);
 	if (location.hash && /[#&](q|suite|target|verdict|clause)=/.test(location.hash))
 		recall();
