@@ -104,7 +104,7 @@ def test_a_failure_has_its_piece_of_the_log(small):
     assert detail["log"] == "@n 7 line 2 # the log of it\n" + HOSTILE[0] and detail["logfile"].startswith("logs/a.log, bytes 7")
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "logs/link", "logs", "logs/none", "logs/\0", "", 7, None])
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "logs/link", "logs", "logs/none", "logs/\0", "", 7, None, "index.html/x", "logs/" + "x" * 5000])
 def test_a_log_outside_the_run_is_not_read(tmp_path, name):
     (tmp_path / "secret").write_text("a secret" * 100)
     machine = target("host-x86_64")
@@ -113,12 +113,24 @@ def test_a_log_outside_the_run_is_not_read(tmp_path, name):
     assert "secretsecret" not in json.dumps(Report([folder]).data()).replace(" a ", "") and "a secreta" not in json.dumps(Report([folder]).data())
 
 
-def test_a_long_log_keeps_its_ends(tmp_path):
+@pytest.mark.parametrize("size", [MOST_LOG + 1, 900_000, 3_000_000])
+def test_a_long_log_keeps_its_ends(tmp_path, size):
     machine = target("host-x86_64")
-    folder = report_runs.write(tmp_path / "run", [machine], [record("a/b/c_d_e", machine, "fail", log={"file": "logs/l", "from": 0, "to": 900_000})])
-    (folder / "logs/l").write_text("first" + "x" * 899_991 + "last")
+    folder = report_runs.write(tmp_path / "run", [machine], [record("a/b/c_d_e", machine, "fail", log={"file": "logs/l", "from": 0, "to": size})])
+    (folder / "logs/l").write_text("first" + "x" * (size - 9) + "last")
     log = shown(Report([folder]).data(), "a/b/c_d_e", 0)["log"]
-    assert log.startswith("first") and log.endswith("last") and "bytes left out" in log and len(log) < MOST_LOG + 100
+    assert log.startswith("first") and log.endswith("last") and f"{size - MOST_LOG} bytes left out" in log and len(log) < MOST_LOG + 100
+
+
+def test_lines_of_other_programs_are_left_out_of_a_log(tmp_path):
+    machine = target("host-x86_64")
+    lines = ["@n0 1 ab line 97 # other", "@a0 2 ab line 5 # RUN global.c_d_e ...", "@a0 3 cd line 97 # of another", "noise of the console", "@a0 4 cd line 5 # its own",
+             "@a0 5 cd line 55 # of a third"]
+    text = "\n".join(lines) + "\n"
+    log = {"file": "logs/l", "from": text.index("@a0 2"), "to": len(text)}
+    folder = report_runs.write(tmp_path / "run", [machine], [record("a/b/c_d_e", machine, "fail", log=log)])
+    (folder / "logs/l").write_text(text)
+    assert shown(Report([folder]).data(), "a/b/c_d_e", 0)["log"].splitlines() == [lines[1], lines[3], lines[4], "(2 lines of programs beside it are left out)"]
 
 
 def test_first_and_last_version_that_fails(tmp_path):

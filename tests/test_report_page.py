@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report's page in a headless Chromium: the matrix, filters, keys, hostile texts, light and dark, paper."""
 
+import time
+
 import pytest
 import report_runs
-from chromium import LACKS, Chromium
+from chromium import LACKS, Chromium, ChromiumError
 from report_runs import record
 from test_report import HOSTILE, small  # noqa: F401: a fixture
 
@@ -153,16 +155,27 @@ def test_paper_has_the_matrix_the_open_clause_and_the_lists(page):
     assert page.pdf().startswith(b"%PDF") and page.errors == []
 
 
+def outer_html(browser) -> str:
+    """The page's elements as they are now, without its scripts' help; "" while another one takes their place."""
+    try:
+        root = browser.send("DOM.getDocument", depth=0)["root"]["nodeId"]
+        return browser.send("DOM.getOuterHTML", nodeId=root)["outerHTML"]
+    except ChromiumError:
+        return ""
+
+
 def test_without_scripts_the_lists_stand(browser, small):  # noqa: F811
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
         (small / "index.html").write_text(report.render(Report([small]).data()))
         browser.send("Page.navigate", url=f"file://{small}/index.html?still")
-        root = browser.send("DOM.getDocument", depth=0)["root"]["nodeId"]
-        html = browser.send("DOM.getOuterHTML", nodeId=root)["outerHTML"]
+        html, end = "", time.monotonic() + 60
+        while "</dialog>" not in html and time.monotonic() < end:
+            html = outer_html(browser)
     finally:
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
     assert "futex/wait/it_wakes_up" in html and "halves are swapped" in html
+    assert 'id="main" hidden' in html, "the matrix stays hidden"
 
 
 def test_a_large_matrix_keeps_few_elements(browser, tmp_path):

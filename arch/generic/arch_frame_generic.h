@@ -3,7 +3,8 @@
 #ifndef ARCH_FRAME_GENERIC_H
 #define ARCH_FRAME_GENERIC_H
 
-#include "arch_vec.h"
+// In the order of the include path: in quotes it would be the one beside this file, which knows no registers.
+#include <arch_vec.h>
 
 // The first release that ends in SIGSEGV a frame that would leave the signal stack at its lower end, by KERNEL(): of a
 // signal that interrupts a handler there, and of one that enters the stack. No release, unless the port names one.

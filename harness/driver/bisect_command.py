@@ -97,9 +97,10 @@ def _run(root: Path, option, argv: list[str], holder: list[State]) -> None:
         base = Path(option.results or root / "results").absolute()
         holder.append(State.new(base, {"command": ["./runner.py", "bisect", *argv], "clauses": [clause.id for clause in clauses]}
                                 | data))
+    holder[0].lock()
     bisection: Bisection = kind(root, holder[0], clauses, option)
     bisection.say(f"bisecting {', '.join(clause.id for clause in clauses[:3])}{' ...' if len(clauses) > 3 else ''}"
-                  f" from {data['good']} (good) to {data['bad']} (bad): {_shown(holder[0].folder)}")
+                  f" from {option.good or data['good']} (good) to {option.bad} (bad): {_shown(holder[0].folder)}")
     try:
         bisection.find(data["good"], data["bad"])
     except NoAnswer:

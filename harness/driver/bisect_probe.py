@@ -17,6 +17,7 @@ from harness.driver.targets import Target
 STATE_VERSION = 1
 PER_BOOT = 100          # repetitions in one boot
 TICK = 0.2
+UNFETCHED = "its kernel cannot be fetched"  # a reason that another day may have less of
 
 
 @dataclass
@@ -89,6 +90,15 @@ class State:
             raise ValueError(f"its state has version {data['version']}, not {STATE_VERSION}")
         return cls(folder, data)
 
+    def lock(self) -> None:
+        """Keeps others from going on with it beside us, until this process ends. Raises ResultsError."""
+        import fcntl
+        self._lock = open(self.folder / "lock", "w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ResultsError(f"{self.folder} is being bisected by another runner.py") from None
+
     def save(self) -> None:
         """Writes state.json, whole. Raises ResultsError."""
         self.data["steps"] = [asdict(step) for step in self.steps]
@@ -102,7 +112,7 @@ class State:
     def kept(self, at: str, purpose: str, clauses: list[str]) -> Step | None:
         """The step that was taken before the bisection was stopped, if it asked for these clauses."""
         return next((step for step in self.steps if step.at == at and step.purpose == purpose
-                     and (step.lacks or set(clauses) <= step.counts.keys())), None)
+                     and not step.lacks.startswith(UNFETCHED) and (step.lacks or set(clauses) <= step.counts.keys())), None)
 
     def add(self, step: Step) -> None:
         """Keeps a step. Raises ResultsError."""

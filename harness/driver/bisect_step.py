@@ -16,7 +16,7 @@ from harness.driver.bisect_search import BAD, GOOD
 from harness.driver.nearest import UsageError
 from harness.driver.targets.qemu import abis_of, lacking
 from harness.driver.targets.qemu import resolve as resolve_file
-from harness.driver.targets.tree import build_folder, build_kernel, source_of
+from harness.driver.targets.tree import build_folder, build_kernel, source_of, unready
 from harness.driver.targets.tree import resolve as resolve_tree
 
 # The only ones that there are: `git bisect run` takes 1 to 124, 126 and 127 for bad, and stops at 128 and above.
@@ -74,7 +74,8 @@ def _step(argv: list[str], root: Path) -> int:
     if lacks := lacking(root, abi, programs):
         raise UsageError(lacks)
     if option.tree:
-        source_of(option.tree)
+        if lacks := unready(source_of(option.tree), abi):
+            raise UsageError(lacks)
         word, resolve = f"tree:{option.tree}:{option.abi}", resolve_tree
     else:
         word, resolve = f"qemu:{option.abi}:{option.kernel}", resolve_file
@@ -104,7 +105,7 @@ def build(argv: list[str], root: Path) -> int:
     if config and not config.is_file():
         raise UsageError(f"no file {config}: --config takes a kernel's configuration as plain text")
     begin, folder = time.monotonic(), build_folder(source, abi)
-    if why := build_kernel(root, source, folder, abi, config):
+    if why := unready(source, abi) or build_kernel(root, source, folder, abi, config):
         print(f"runner.py: {why}", file=sys.stderr)
         return verdict.EXIT_UNTESTED
     image = folder / abi.image

@@ -49,6 +49,8 @@ class TreeBisection(Bisection):
         if lacks := lacking(root, self.abi, programs):
             raise NoAnswer(lacks, True)
         self.source = Path(state.data["tree"])
+        if not shutil.which("make") or not shutil.which("gcc"):
+            raise NoAnswer("a kernel cannot be built here: apt-get install -y gcc make flex bison bc libelf-dev", True)
         place = hashlib.sha256(str(state.folder).encode()).hexdigest()[:8]
         self.work = cache_folder() / "bisect" / f"{state.folder.name}-{place}"
         self.tree, self.build = self.work / "tree", self.work / "build"

@@ -239,6 +239,10 @@ def against_reference(kept: Kept, target: str, root: Path) -> tuple[list[Pair], 
             alone.append(f"no reference has the ABI of {name} ({mine.abi or 'unknown'}), or its release ({release or 'none'}) is no version")
             continue
         theirs = side(one)
-        theirs.states = {clause: state for clause, state in theirs.states.items() if clause in mine.states}
+        both = mine.states.keys() & theirs.states.keys()
+        if left_out := len(mine.states) - len(both):
+            alone.append(f"{left_out} clauses of {name} are not in the reference")
+        for one_side in (mine, theirs):
+            one_side.states = {clause: state for clause, state in one_side.states.items() if clause in both}
         pairs.append(compare(theirs, mine))
     return pairs, alone

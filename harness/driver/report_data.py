@@ -209,7 +209,7 @@ class Report:
         for key, most in (("seen", 20), ("kmsg", 80)):
             if lines := _list(record.get(key))[:most]:
                 detail[key] = self._text("\n".join(visible(line) for line in lines))
-        if piece := logs.piece(record.get("log")):
+        if piece := logs.piece(record.get("log"), str(record["clause"]).rsplit("/", 1)[-1]):
             log = record["log"]
             detail["log"] = self._text(piece)
             detail["logfile"] = self._text(f"{visible(log['file'], 300)}, bytes {log['from']} to {log['to']}")

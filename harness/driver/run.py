@@ -80,7 +80,8 @@ class Run:
                 self.counts[record["target"]][record["verdict"]] += 1
         self._kinds = {target.name: target.kind for target in self.targets}
         needs_cpu = any(entry.cpu for entry in self.entries)
-        described = {target.name: target.machine.described() if target.machine.own_kernel else {} for target in self.targets}
+        of_machines = {machine.name: machine.described() for machine in machines.values() if machine.own_kernel}  # hashes images
+        described = {target.name: of_machines.get(target.machine.name, {}) for target in self.targets}
         self._cpus = {target.name: cpu.words_of(described[target.name], target.machine.own_kernel) if needs_cpu else ()
                       for target in self.targets}
         # A package's version says more than `uname -r`: 6.1.176-1 calls itself 6.1.0-50-amd64.

@@ -121,7 +121,7 @@ class Session:
                 why = str(error)
         self.running = []
         words = why or self.machine.last_words()
-        if not judge.hello:
+        if not judge.hello and not self.is_stopped:
             words = f"the target said no hello{': ' + words if words else ''}"
         elif judge.bye or self.is_stopped:
             words = ""

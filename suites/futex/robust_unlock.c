@@ -109,13 +109,16 @@ CLAUSE(the_32_bit_flag_clears_32_bits,
        "is not touched; a pointer of the ABI's own width is cleared whole",
        NEEDS_ROBUST_UNLOCK)
 {
+	// A 64-bit kernel that runs no 32-bit programs has no such pointers: futex_robust_list_clear_pending() of 7.2.
+	const bool knows_32_bits = sizeof(long) == 4 || config_is_set("COMPAT") != 0;
 	uint32_t pending[4] = { 1, 2, 3, 4 }, word = 5;
+	long result;
 
-	EXPECT_RET(0, futex_call(&word, FUTEX_WAKE_PRIVATE | FUTEX_ROBUST_UNLOCK | FUTEX_ROBUST_LIST32, 1, NULL,
-				 &pending[1], 0));
+	result = futex_call(&word, FUTEX_WAKE_PRIVATE | FUTEX_ROBUST_UNLOCK | FUTEX_ROBUST_LIST32, 1, NULL, &pending[1], 0);
+	EXPECT_RET(knows_32_bits ? 0 : -EFAULT, result);
 	EXPECT_WORD(0, &word);
 	EXPECT_EQ(1, pending[0]);
-	EXPECT_EQ(0, pending[1]);
+	EXPECT_EQ(knows_32_bits ? 0 : 2, pending[1]);
 	EXPECT_EQ(3, pending[2]);
 	memset(pending, 0xff, sizeof(pending));
 	EXPECT_RET(0, futex_call(&word, FUTEX_WAKE_PRIVATE | UNLOCK, 1, NULL, pending, 0));

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ def resolve(root: Path, word: str, options: Options, machines: dict[str, Machine
     programs, abi = abis_of(root, abi_word)
     source = source_of(folder)
     build = build_folder(source, abi)
-    lacks = lacking(root, abi, programs) or build_kernel(root, source, build, abi, options.config)
+    lacks = lacking(root, abi, programs) or unready(source, abi) or build_kernel(root, source, build, abi, options.config)
     machine = machine_for(machines, f"tree-{abi.name}-{source.name}", root, abi, build / abi.image, options,
                           {"file": str(build / abi.image), "tree": str(source)}, build / ".config")
     return [Target(word, "tree", programs.name, machine, lacks)]
@@ -44,6 +45,17 @@ def build_folder(source: Path, abi: Abi) -> Path:
     return cache_folder() / "trees" / f"{hashlib.sha256(str(source).encode()).hexdigest()[:12]}-{abi.name}"
 
 
+def unready(source: Path, abi: Abi) -> str:
+    """What keeps any commit of a tree from being built here, with the mend; "" if nothing does."""
+    if (source / ".config").exists() or (source / "include/config").exists():
+        return f"{source} was built in place, which the kernel's own build refuses beside others: make -C {source} mrproper"
+    tools = {"make": "make", f"{_cross(abi)}gcc": f"gcc-{abi.triplet.replace('_', '-')}" if _cross(abi) else "gcc"}
+    if (source / "scripts/kconfig/lexer.l").exists():
+        tools |= {name: name for name in ("flex", "bison", "bc")}
+    missing = [package for name, package in tools.items() if not shutil.which(name)]
+    return f"a kernel cannot be built here: apt-get install -y --no-install-recommends {' '.join(missing)}" if missing else ""
+
+
 def build_kernel(root: Path, source: Path, build: Path, abi: Abi, config: Path | None, words: tuple[str, ...] = ()) -> str:
     """Brings a kernel up to date; returns "" or why that failed. A build that was interrupted goes on.
 
@@ -51,8 +63,6 @@ def build_kernel(root: Path, source: Path, build: Path, abi: Abi, config: Path |
     wanted = [config] if config else [root / "fixtures/kconfig" / f"{name}.config" for name in ("common", abi.name)]
     if missing := [str(path) for path in wanted if not path.is_file()]:
         return f"{missing[0]} is missing: give a whole configuration, --config FILE"
-    if (source / ".config").exists() or (source / "include/config").exists():
-        return f"{source} was built in place, which the kernel's own build refuses beside others: make -C {source} mrproper"
     build.mkdir(parents=True, exist_ok=True)
     kept, text = build / "osprim.config", "".join(path.read_text() for path in wanted)
     if config and (not (build / ".config").exists() or not kept.exists() or kept.read_text() != text):
@@ -67,14 +77,19 @@ def build_kernel(root: Path, source: Path, build: Path, abi: Abi, config: Path |
     return _make(source, build, abi, [f"-j{len(os.sched_getaffinity(0))}", *words, Path(abi.image).name])
 
 
+def _cross(abi: Abi) -> str:
+    """The prefix of the compiler for an architecture; "" for this machine's own."""
+    return "" if os.uname().machine in abi.runs_on else f"{abi.triplet}-"
+
+
 def _copy(build: Path, text: str) -> Path:
     (build / "osprim.fragment").write_text(text)
     return build / "osprim.fragment"
 
 
 def _make(source: Path, build: Path, abi: Abi, words: list[str]) -> str:
-    cross = [] if os.uname().machine in abi.runs_on else [f"CROSS_COMPILE={abi.triplet}-"]
-    command = ["make", "-s", "-C", source, f"O={build}", f"ARCH={abi.kernel}", *cross, *words]
+    cross = f"CROSS_COMPILE={_cross(abi)}"
+    command = ["make", "-s", "-C", source, f"O={build}", f"ARCH={abi.kernel}", *([cross] if _cross(abi) else []), *words]
     with open(build / "osprim-build.log", "wb") as log:
         code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT).returncode
     if not code:
