@@ -130,7 +130,7 @@ static int open_config(void)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-// The kernel's configuration behind a line feed, or NULL; as a whole, since an emulated CPU is slow at going through lines.
+// The kernel's configuration behind a line feed, or NULL; as a whole, since an emulated CPU is slow at reading lines.
 static const char *config_text(void)
 {
 	static char *text;

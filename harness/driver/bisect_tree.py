@@ -19,7 +19,7 @@ from harness.driver.bisect_search import BAD, GOOD
 from harness.driver.nearest import UsageError
 from harness.driver.targets import Target
 from harness.driver.targets.qemu import abis_of, lacking, resolve
-from harness.driver.targets.tree import build_kernel, source_of
+from harness.driver.targets.tree import build_kernel, missing_tools, source_of
 
 SHORT = 12          # digits of a commit's name
 _FIRST = re.compile(r"^([0-9a-f]{40,64}) is the first (?:bad|fixed) commit", re.M)
@@ -49,8 +49,8 @@ class TreeBisection(Bisection):
         if lacks := lacking(root, self.abi, programs):
             raise NoAnswer(lacks, True)
         self.source = Path(state.data["tree"])
-        if not shutil.which("make") or not shutil.which("gcc"):
-            raise NoAnswer("a kernel cannot be built here: apt-get install -y gcc make flex bison bc libelf-dev", True)
+        if lacks := missing_tools(self.source, self.abi):
+            raise NoAnswer(lacks, True)
         place = hashlib.sha256(str(state.folder).encode()).hexdigest()[:8]
         self.work = cache_folder() / "bisect" / f"{state.folder.name}-{place}"
         self.tree, self.build = self.work / "tree", self.work / "build"
@@ -158,7 +158,9 @@ class TreeBisection(Bisection):
                    "bad": parent if is_mended else found[0]}]
         if len(found) > 1:
             lines = [f"the first {what} commit is one of these, the others of which could not tell:"]
-            lines += [f"  {self._subject(commit)}" for commit in found]
+            for commit in found:
+                steps = [step for step in self.state.steps if step.at.startswith(commit[:SHORT])]
+                lines.append(f"  {self._subject(commit)}: {steps[-1].told()[:200] if steps else 'not asked'}")
         else:
             shown = git(self.source, "show", "--no-patch", "--stat", "--format=commit %H%nAuthor: %an <%ae>%nDate:   %ad%n%n%w(0,4,4)%B",
                         found[0]).stdout.rstrip()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-from harness.driver import abis, accel, catalogue, initramfs, kernelfile
+from harness.driver import abis, accel, catalogue, initramfs, kernelfile, tsc
 from harness.driver.abis import Abi
 from harness.driver.nearest import UsageError, did_you_mean
 from harness.driver.stream import printable
@@ -51,10 +51,16 @@ def argv(abi: Abi, kernel: Path, initrd: Path, parameters: str, options: Options
         machine[machine.index("-cpu") + 1] = cpu
     elif cpu:
         machine += ["-cpu", cpu]
-    append = " ".join(filter(None, (f"console={abi.console}", parameters, abi.append, options.append)))
+    words = (f"console={abi.console}", parameters, abi.append, _clock(abi, accelerator), options.append)
+    append = " ".join(filter(None, words))
     return [*machine, "-accel", accelerator, "-smp", str(options.smp or abi.cpus),
             "-m", options.memory or _memory(abi, initrd), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-serial", "stdio", "-kernel", str(kernel), "-initrd", str(initrd), "-append", append, *options.qemu_args]
+
+
+def _clock(abi: Abi, accelerator: str) -> str:
+    """The rate of the counter that a guest trusts for its clocks, where QEMU hands this machine's on."""
+    return f"tsc_early_khz={tsc.khz()}" if accelerator == "tcg" and "tsc=reliable" in abi.append and tsc.khz() else ""
 
 
 def _memory(abi: Abi, initrd: Path) -> str:

@@ -49,6 +49,11 @@ def unready(source: Path, abi: Abi) -> str:
     """What keeps any commit of a tree from being built here, with the mend; "" if nothing does."""
     if (source / ".config").exists() or (source / "include/config").exists():
         return f"{source} was built in place, which the kernel's own build refuses beside others: make -C {source} mrproper"
+    return missing_tools(source, abi)
+
+
+def missing_tools(source: Path, abi: Abi) -> str:
+    """What a build lacks on this machine, with the mend, or ""."""
     tools = {"make": "make", f"{_cross(abi)}gcc": f"gcc-{abi.triplet.replace('_', '-')}" if _cross(abi) else "gcc"}
     if (source / "scripts/kconfig/lexer.l").exists():
         tools |= {name: name for name in ("flex", "bison", "bc")}
