@@ -30,7 +30,7 @@ LIAR_C      := $(wildcard harness/liar/*.c)
 KSELFTEST_D := $(firstword $(wildcard $(KSELFTEST)/tools/testing/selftests) $(KSELFTEST))
 KSELFTEST_H := $(KSELFTEST_D)/kselftest_harness.h
 
-.PHONY: all programs run check check-long lies matrix reference install bench clean distclean
+.PHONY: all programs liars run check check-long lies matrix reference install bench clean distclean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -45,7 +45,7 @@ run:
 # osprim's own tests, then the suites on this machine.
 check:
 	@harness/setup.sh $(NEEDED_TO_CHECK)
-	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs liars
 	@./runner.py run
 	@$(PYTHON) -m pytest -q -p no:cacheprovider tests
 
@@ -78,7 +78,7 @@ install: programs
 # Whether each clause can fail: every lie of fixtures/lies, to those that must notice. ARGS as for runner.py lies.
 lies:
 	@harness/setup.sh $(NEEDED_TO_CHECK)
-	@$(MAKE) -s --no-print-directory -j$$(nproc) programs
+	@$(MAKE) -s --no-print-directory -j$$(nproc) programs liars
 	@./runner.py lies $(ARGS)
 
 # Where the time of a run goes.
@@ -125,6 +125,7 @@ $(foreach abi,$(ABIS),$(eval $(call abi_rules,$(abi))))
 
 # The lying kernel: a 64-bit one lies to 32-bit programs too, so only ABIs that have arch_trace.h build one.
 define liar_rules
+liars: build/$(1)/liar
 build/$(1)/liar: $(LIAR_C:%.c=build/$(1)/%.o)
 	$$(CC_$(1)) $$(LDFLAGS) -o $$@ $$^ -lseccomp
 endef

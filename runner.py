@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""osprim's entry: run | list | explain | targets | doctor. See `./runner.py --help`."""
+"""osprim's entry; `./runner.py --help` lists its commands."""
 
 import os
 import sys

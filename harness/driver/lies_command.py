@@ -104,7 +104,7 @@ def _engine(root: Path) -> tuple[Path, Path, list[str]]:
         liar, executor = root / "build" / abi / "liar", root / "build" / abi / "executor"
         if os.access(liar, os.X_OK) and os.access(executor, os.X_OK):
             return liar, executor, abis
-    raise UsageError("the liar is not built: apt-get install -y libseccomp-dev && make programs"
+    raise UsageError("the liar is not built: apt-get install -y libseccomp-dev && make liars"
                      if abis else "nothing is built: make programs")
 
 

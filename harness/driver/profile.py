@@ -177,7 +177,7 @@ def _print(profile: Profile, folder: Path, told: list[tuple[Row, str, dict, list
     print(f"{profile.title} on the kernel of {folder.resolve().name}")
     for row, state, counts, broken in told:
         number = f"{row.item:>2}. " if row.item else "    "
-        said = "  ".join(f"{n} {word}" for word, n in counts.items()) or row.none
+        said = row.none or "  ".join(f"{n} {word}" for word, n in counts.items())
         print(f"{number}{row.name:<36} {state:<11} {said}")
         if broken:
             print(f"      would break: {row.breaks}")
