@@ -254,12 +254,6 @@ static bool set_limit(rlim_t limit)
 	return setrlimit(RLIMIT_SIGPENDING, &r) == 0;
 }
 
-// Nobody else has this id, so that the count of its signals starts at 0.
-static bool become_someone_new(void)
-{
-	return become((1 << 20) + getpid(), (1 << 20) + getpid());
-}
-
 CLAUSE(a_full_queue_refuses_realtime_signals_but_those_of_kill,
        "sigqueue(3) ERRORS EAGAIN, getrlimit(2) RLIMIT_SIGPENDING: no realtime signal is queued beyond the limit, by "
        "sigqueue or tgkill; kill still leaves one pending, without its information [KIL-6] [TMR-4]",
