@@ -51,12 +51,7 @@ def test_every_clause_can_be_shown_to_fail(clauses):
     rows, untold = lies.load(ROOT)
     assert [clause.id for clause in clauses if clause.id.partition("/")[0] not in STILL_TO_BE_TOLD
             and not any(row.must_notice(clause.id) for row in rows)
-            and not any(matches(clause.id, row.clauses) for row in untold)] == []
-
-
-def matches(clause_id, patterns):
-    from fnmatch import fnmatchcase
-    return any(fnmatchcase(clause_id, pattern) for pattern in patterns)
+            and not any(row.excuses(clause.id) for row in untold)] == []
 
 
 @pytest.mark.parametrize("text, said", [
@@ -103,7 +98,7 @@ def test_words_select_lies(words, takes):
 
 def trial(tmp_path, clauses, tell):
     listed = [clause for clause in clauses if clause.id.startswith("pipe/pipe2/")]
-    trials = Trials(ROOT, LIAR, EXECUTOR, tmp_path, "", {ABI: listed})
+    trials = Trials(ROOT, LIAR, EXECUTOR, tmp_path, "")
     return trials.one(Lie("pipe.x", "breaks", tell, ("pipe/*",), "f"), ABI, listed)
 
 

@@ -43,7 +43,7 @@ class Lie:
 
     def must_notice(self, clause_id: str) -> bool:
         """True if a clause is among those that must."""
-        return any(fnmatchcase(clause_id, pattern) for pattern in self.clauses)
+        return _fits(clause_id, self.clauses)
 
     def text(self) -> str:
         """The file that the liar reads. Depth 1 and below are the clauses' processes: the kselftest harness is spared."""
@@ -63,6 +63,10 @@ class Untold:
     clauses: tuple[str, ...]
     reason: str
     where: str
+
+    def excuses(self, clause_id: str) -> bool:
+        """True if this is why a clause has no lie."""
+        return _fits(clause_id, self.clauses)
 
 
 def load(root: Path) -> tuple[list[Lie], list[Untold]]:
@@ -97,6 +101,10 @@ def problems(lies: list[Lie], untold: list[Untold], clause_ids: list[str]) -> li
                 name = row.id if isinstance(row, Lie) else "untold"
                 found.append(f"{row.where}: {name}: no clause is called {pattern}{did_you_mean(pattern, clause_ids)}")
     return found
+
+
+def _fits(clause_id: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(clause_id, pattern) for pattern in patterns)
 
 
 def _checked(row: dict, kind: str, place: str) -> dict:

@@ -68,7 +68,6 @@ class Trials:
     executor: Path
     logs: Path
     config: str
-    catalogue: dict[str, list[Clause]]     # by ABI
     at_a_time: int = 0                     # 0: two a CPU, for most lies make somebody wait
     is_stopped: bool = False
     _sessions: list = field(default_factory=list)
