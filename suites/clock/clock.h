@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clocks.h"
 #include "sync.h"
 #include "sys.h"
 
@@ -45,13 +46,6 @@ static inline long long clock_ns(int clock)
 		return -1;
 	return ns_of(t);
 }
-
-// CPU clocks of a process or thread by its id (0: the caller's): user and system time, user time alone, and scheduled time.
-#define CPU_PROF 0
-#define CPU_VIRT 1
-#define CPU_SCHED 2
-#define process_cpu_clock(pid, kind) ((int)(~(unsigned int)(pid) << 3 | (kind)))
-#define thread_cpu_clock(tid, kind)  ((int)(~(unsigned int)(tid) << 3 | 4 | (kind)))
 
 static inline void burn_user(void)
 {
@@ -97,15 +91,5 @@ static inline void let_pass(long long ns)
 	while (raw_syscall(NR_CLOCK_NANOSLEEP, CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == -EINTR)
 		;
 }
-
-// A clock that may be set: somebody else may step it at any time, but not again and again. True if one of some attempts
-// holds.
-#define holds_unless_set(condition)					\
-({									\
-	bool held_ = false;						\
-	for (int attempt_ = 0; attempt_ < 5 && !held_; attempt_++)	\
-		held_ = (condition);					\
-	held_;								\
-})
 
 #endif

@@ -4,19 +4,6 @@
 #include "maps.h"
 #include "mm.h"
 
-static int file_of_pages(size_t n, char first)
-{
-	int fd = memfd_create("osprim-mm", MFD_CLOEXEC);
-	char *p;
-
-	if (ftruncate(fd, n * page_size()))
-		abort();
-	p = (char *)mmap_raw(NULL, n * page_size(), RW, MAP_SHARED, fd, 0);
-	mark_pages(p, n, first);
-	munmap(p, n * page_size());
-	return fd;
-}
-
 CLAUSE(dontneed_makes_private_anonymous_memory_zero,
        "madvise(2) MADV_DONTNEED: subsequent accesses result in zero-fill-on-demand pages for anonymous private"
        " mappings [MAD-1]", .needed_by = "go:sysUnused jemalloc:pages_purge_forced tcmalloc:ReleasePages")

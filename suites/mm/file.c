@@ -9,20 +9,6 @@
 
 #define msync_raw(address, size, flags) raw_syscall(__NR_msync, address, size, flags)
 
-// A memfd of n pages, each marked.
-static int file_of(size_t n, char first)
-{
-	int fd = memfd_create("osprim-mm", MFD_CLOEXEC);
-	char *p;
-
-	if (ftruncate(fd, n * page_size()))
-		abort();
-	p = (char *)mmap_raw(NULL, n * page_size(), RW, MAP_SHARED, fd, 0);
-	mark_pages(p, n, first);
-	munmap(p, n * page_size());
-	return fd;
-}
-
 static char *map_file(int fd, size_t n, int flags)
 {
 	return (char *)mmap_raw(NULL, n * page_size(), RW, flags, fd, 0);
@@ -39,7 +25,7 @@ CLAUSE(aliases_of_one_file_are_one_memory,
        "mmap(2) MAP_SHARED: updates to the mapping are visible to all that map the same region, at whatever address"
        " [JVM-4]", .needed_by = "jvm:ZGC dotnet:ExecutableAllocator")
 {
-	int fd = file_of(4, 'f');
+	int fd = file_of_pages(4, 'f');
 	char *view[3] = { map_file(fd, 4, MAP_SHARED), map_file(fd, 4, MAP_SHARED), map_file(fd, 4, MAP_SHARED) };
 
 	for (int i = 0; i < 3; i++) {
@@ -52,7 +38,7 @@ CLAUSE(aliases_of_one_file_are_one_memory,
 CLAUSE(a_mapping_at_an_offset_shows_that_part,
        "mmap(2) offset: the contents are initialized starting at offset in the file")
 {
-	int fd = file_of(8, 'f');
+	int fd = file_of_pages(8, 'f');
 
 	for (int i = 0; i < 8; i++) {
 		char *p = (char *)mmap_raw(NULL, page_size(), RW, MAP_SHARED, fd, i * page_size());
@@ -68,7 +54,7 @@ CLAUSE(reads_and_writes_of_the_file_are_those_of_the_mapping,
        "mmap(2) MAP_SHARED: updates are carried through to the file, and what is written to the file is in the"
        " mapping at once")
 {
-	int fd = file_of(2, 'f');
+	int fd = file_of_pages(2, 'f');
 	char *p = map_file(fd, 2, MAP_SHARED);
 
 	p[5] = 'm';
@@ -82,7 +68,7 @@ CLAUSE(private_writes_stay_private,
        "mmap(2) MAP_PRIVATE: updates are not visible to other processes mapping the same file, and not carried"
        " through to it")
 {
-	int fd = file_of(3, 'f');
+	int fd = file_of_pages(3, 'f');
 	char *p = map_file(fd, 3, MAP_PRIVATE), *other = map_file(fd, 3, MAP_PRIVATE);
 	char *shared = map_file(fd, 3, MAP_SHARED);
 
@@ -100,7 +86,7 @@ CLAUSE(behind_the_end_of_the_file_is_sigbus,
        " BUS_ADRERR",
        .needed_by = "jvm:Unsafe_CopyMemory go:sigpanic")
 {
-	int fd = file_of(1, 'f');
+	int fd = file_of_pages(1, 'f');
 	char *shared = map_file(fd, 3, MAP_SHARED), *private = map_file(fd, 3, MAP_PRIVATE);
 
 	EXPECT_EQ(NO_FAULT, touch(shared + page_size() - 1, READ));
@@ -133,7 +119,7 @@ CLAUSE(a_file_that_grows_fills_its_mapping,
        "mmap(2) NOTES; mm/filemap.c, mm/shmem.c (7.2): what was beyond the end can be accessed once the file reaches"
        " there")
 {
-	int fd = file_of(1, 'f');
+	int fd = file_of_pages(1, 'f');
 	char *p = map_file(fd, 3, MAP_SHARED);
 
 	EXPECT_EQ(NO_FILE, touch(p + page_size(), READ));
@@ -147,7 +133,7 @@ CLAUSE(a_file_that_shrinks_takes_its_pages_away,
        "mmap(2) NOTES, ftruncate(2): pages beyond the new end are SIGBUS, private copies among them, and zero when the"
        " file grows again")
 {
-	int fd = file_of(3, 'f');
+	int fd = file_of_pages(3, 'f');
 	char *shared = map_file(fd, 3, MAP_SHARED), *private = map_file(fd, 3, MAP_PRIVATE);
 
 	shared[2 * page_size()] = 's';
@@ -164,7 +150,7 @@ CLAUSE(a_file_that_shrinks_takes_its_pages_away,
 CLAUSE(another_process_sees_what_is_written,
        "mmap(2) MAP_SHARED: updates are visible to other processes mapping the same region")
 {
-	int fd = file_of(2, 'f');
+	int fd = file_of_pages(2, 'f');
 	char *p = map_file(fd, 2, MAP_SHARED);
 
 	IN_CHILD {
@@ -182,7 +168,7 @@ CLAUSE(another_process_sees_what_is_written,
 CLAUSE(msync_takes_one_way_of_writing_and_whole_pages,
        "msync(2) ERRORS EINVAL: addr is not a multiple of the page size, unknown flags, both MS_SYNC and MS_ASYNC")
 {
-	char *p = map_file(file_of(2, 'f'), 2, MAP_SHARED);
+	char *p = map_file(file_of_pages(2, 'f'), 2, MAP_SHARED);
 
 	EXPECT_RET(0, msync_raw(p, 2 * page_size(), MS_SYNC));
 	EXPECT_RET(0, msync_raw(p, 2 * page_size(), MS_ASYNC));
@@ -210,7 +196,7 @@ CLAUSE(msync_cannot_invalidate_what_is_locked,
        "msync(2) ERRORS EBUSY: MS_INVALIDATE was specified, and a memory lock exists for the range",
        .needs = "cap=ipc_lock")
 {
-	char *p = map_file(file_of(1, 'f'), 1, MAP_SHARED);
+	char *p = map_file(file_of_pages(1, 'f'), 1, MAP_SHARED);
 
 	ASSERT_OK(raw_syscall(__NR_mlock, p, page_size()));
 	EXPECT_ERR(EBUSY, msync_raw(p, page_size(), MS_SYNC | MS_INVALIDATE));

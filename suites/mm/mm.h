@@ -254,4 +254,18 @@ static inline bool set_limit(int resource, unsigned long value)
 	return !setrlimit(resource, &limit);
 }
 
+// A memfd of n pages, each marked from `first` on.
+static inline int file_of_pages(size_t n, char first)
+{
+	int fd = memfd_create("osprim-mm", MFD_CLOEXEC);
+	char *p;
+
+	if (ftruncate(fd, n * page_size()))
+		abort();
+	p = (char *)mmap_raw(NULL, n * page_size(), RW, MAP_SHARED, fd, 0);
+	mark_pages(p, n, first);
+	munmap(p, n * page_size());
+	return fd;
+}
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clocks.h"
 #include "sigaction.h"
 #include "sync.h"
 #include "sys.h"
@@ -39,13 +40,6 @@ static inline long long clock_ns(int clock)
 	raw_syscall(NR_CLOCK_GETTIME, clock, &t);
 	return ns_of(t);
 }
-
-// CPU clocks of a process or thread by its id (0: the caller's): user and system time, user time alone, and scheduled time.
-#define CPU_PROF 0
-#define CPU_VIRT 1
-#define CPU_SCHED 2
-#define process_cpu_clock(pid, kind) ((int)(~(unsigned int)(pid) << 3 | (kind)))
-#define thread_cpu_clock(tid, kind)  ((int)(~(unsigned int)(tid) << 3 | 4 | (kind)))
 
 #define timer_create_raw(clock, event, id) raw_syscall(__NR_timer_create, clock, event, id)
 #define timer_delete_raw(id)               raw_syscall(__NR_timer_delete, id)

@@ -11,10 +11,6 @@
 #define CLOCK_TAI 11
 #endif
 
-// The CPU clock of a process or thread by its id, as clock_getcpuclockid(3) makes it.
-#define process_cpu_clock(pid) ((int)(~(unsigned int)(pid) << 3 | 2))
-#define thread_cpu_clock(tid)  ((int)(~(unsigned int)(tid) << 3 | 6))
-
 static void expect_in_order(struct __test_metadata *_metadata, const int *clocks, int n)
 {
 	const void *f = function_named(VDSO_CLOCK_GETTIME);
@@ -53,8 +49,8 @@ CLAUSE(cpu_clocks_lie_between_two_system_calls,
        " hands its answer on [VDS-9]", .needed_by = USERS)
 {
 	expect_in_order(_metadata, (const int[]){ CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
-						  process_cpu_clock(getpid()), process_cpu_clock(0),
-						  thread_cpu_clock(getpid()), thread_cpu_clock(0) }, 6);
+						  process_cpu_clock(getpid(), CPU_SCHED), process_cpu_clock(0, CPU_SCHED),
+						  thread_cpu_clock(getpid(), CPU_SCHED), thread_cpu_clock(0, CPU_SCHED) }, 6);
 }
 
 CLAUSE(clocks_that_may_be_set_lie_between_two_system_calls,
@@ -79,7 +75,7 @@ CLAUSE(every_clock_id_gives_the_result_of_the_system_call,
        "call gives;"
        " an error leaves the buffer alone [VDS-9] [incident 71]", .needed_by = USERS)
 {
-	const int odd[] = { INT_MAX, INT_MIN, 0x10000, 0x10001, 1 << 30, process_cpu_clock(0x1ffffff), -13 };
+	const int odd[] = { INT_MAX, INT_MIN, 0x10000, 0x10001, 1 << 30, process_cpu_clock(0x1ffffff, CPU_SCHED), -13 };
 	FUNCTION_OR_ABSENT(f, VDSO_CLOCK_GETTIME);
 
 	for (int i = -8; i < 70 + (int)ARRAY_SIZE(odd); i++) {

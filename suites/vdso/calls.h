@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "clocks.h"
 #include "sync.h"
 #include "sys.h"
 #include "vdso.h"
@@ -91,15 +92,5 @@ static inline bool is_in_order(const void *f, int clock, struct sandwich *s)
 
 #define LOG_SANDWICH(clock, s) \
 	TH_LOG("clock %d: system call %lld, vDSO %lld, system call %lld", clock, (s).before, (s).fast, (s).after)
-
-// A clock that may be set: somebody else may step it back at any time, but not again and again. True if one of some
-// attempts holds.
-#define holds_unless_set(condition)					\
-({									\
-	bool held_ = false;						\
-	for (int attempt_ = 0; attempt_ < 5 && !held_; attempt_++)	\
-		held_ = (condition);					\
-	held_;								\
-})
 
 #endif
