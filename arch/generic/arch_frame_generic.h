@@ -47,12 +47,40 @@ static inline bool arch_frame_vec_put(void *uc, const void *block)
 enum arch_frame_fate {
 	FRAME_DIES,		// ends in SIGSEGV or SIGBUS
 	FRAME_DIES_OR_LIVES,	// or goes on at the frame's pc
+	FRAME_LIVES,		// goes on at the frame's pc, as the kernel mends it
 	FRAME_RESETS,		// goes on, the vector registers as a handler finds them or as the frame has them
 	FRAME_UNTOLD,
 };
 #ifndef ARCH_HAS_FRAME_SPOIL
 #define ARCH_HAS_FRAME_SPOIL 0
 static inline const char *arch_frame_spoil(void *uc, int which, enum arch_frame_fate *fate)
+{
+	return NULL;
+}
+#endif
+
+// Faults whose context says more than the siginfo_t: arch_fault(which) is number `which`, NULL beyond the last. It is
+// caused at the address of the kernel that it names, or at one that the caller may not touch. arch_fault_mismatch()
+// says what of its context is not that of this fault, NULL if nothing.
+struct arch_fault {
+	const char *name;
+	void (*cause)(volatile char *address);
+	unsigned long of_kernel;
+};
+#ifndef ARCH_HAS_FRAME_FAULTS
+#define ARCH_HAS_FRAME_FAULTS 0
+static inline const struct arch_fault *arch_fault(int which)
+{
+	return NULL;
+}
+
+static inline const char *arch_fault_mismatch(void *uc, int which, unsigned long address)
+{
+	return NULL;
+}
+
+// What the words of a frame say that contradicts another one or the interrupted code's mask, NULL if nothing.
+static inline const char *arch_frame_mismatch(void *uc, const struct kernel_sigset *mask)
 {
 	return NULL;
 }

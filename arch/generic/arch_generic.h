@@ -49,7 +49,16 @@ void raw_unmap_and_exit(void *stack, size_t size, int status) __attribute__((nor
 //	ARCH_FLAGS_FREE: bits of the flags that user code may set as it likes and that nobody else changes
 //	ARCH_FLAGS_FIXED: bits that must be set in what is loaded
 //	ARCH_FLAGS_ENTRY_CLEAR: bits that the ABI has clear whenever a function starts
+//	ARCH_FLAGS_STRICT: bits that user code may set too and that C cannot run under, as misaligned data then trap
+//	ARCH_FLAG_STEP: the bit that raises SIGTRAP, TRAP_TRACE, after each instruction; 0 for none that user code can set
 struct arch_regs;
+
+#ifndef ARCH_FLAGS_STRICT
+#define ARCH_FLAGS_STRICT 0UL
+#endif
+#ifndef ARCH_FLAG_STEP
+#define ARCH_FLAG_STEP 0UL
+#endif
 
 static inline unsigned long *arch_no_flags(void)
 {
@@ -129,6 +138,16 @@ void arch_restorer(void);
 #define UC_RET(uc)     UC_REG(uc, ARCH_REG_RET)		// result of the interrupted system call
 #define UC_ARG(uc, i)  UC_REG(uc, ARCH_REG_ARG(i))
 #define UC_MASK(uc)    (*(struct kernel_sigset *)&((ucontext_t *)(uc))->uc_sigmask)
+
+// Raises ARCH_TRAP_SIGNAL, as arch_trap(), with the register of rights to memory by protection keys (cpu=pku) at this
+// value, of which ARCH_NO_RIGHTS closes every key; nothing but code is touched under it. Returns what it is afterwards.
+#ifndef ARCH_NO_RIGHTS
+#define ARCH_NO_RIGHTS 0U
+static inline unsigned int arch_trap_under_rights(unsigned int rights)
+{
+	return rights;
+}
+#endif
 
 // A handler for sigaction(2) that notes in arch_handler_regs every register as the kernel set it, runs
 // arch_handler_then with the stack and flags that C needs, and returns with no register but sp as it was. Not for
@@ -253,6 +272,16 @@ extern const char arch_rseq_start[], arch_rseq_end[], arch_rseq_abort[];
 // 1 where the ABI lets an address given to a system call hold a tag in its top byte.
 #ifndef ARCH_IGNORES_TOP_BYTE
 #define ARCH_IGNORES_TOP_BYTE 0
+#endif
+
+// Bits of a system call's number, of the low 32, that the kernel does not look at; one that calls another ABI of the
+// machine, and whether (true also where that is not known) the kernel has it.
+#ifndef ARCH_NR_IGNORED_BITS
+#define ARCH_NR_IGNORED_BITS 0U
+#endif
+#ifndef ARCH_NR_OTHER_ABI
+#define ARCH_NR_OTHER_ABI 0U
+#define ARCH_NR_OTHER_ABI_IS_THERE() false
 #endif
 
 // Types of the auxiliary vector that are padding and may come more than once.

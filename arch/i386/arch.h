@@ -26,6 +26,9 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 
 #include <asm/ldt.h>
 
+#define ARCH_FLAGS_STRICT 0x40000UL	/* AC */
+#define ARCH_FLAG_STEP 0x100UL		/* TF */
+#define ARCH_NO_RIGHTS 0xffffffffU
 #define ARCH_TRAP_CODE SI_KERNEL
 #define ARCH_UNDEFINED_CODE ILL_ILLOPN
 #define ARCH_DIVIDE_TRAPS 1

@@ -37,6 +37,7 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 
 // The CPU names the page of a fault.
 #define ARCH_FAULT_GRAIN 4096
+#define ARCH_NR_IGNORED_BITS 0xffff0000U
 
 #include "arch_generic.h"
 

@@ -24,10 +24,15 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 #define ARCH_HAS_RSEQ 1
 #define ARCH_AT_MINSIGSTKSZ_SINCE KERNEL(5, 14)
 
+#define ARCH_FLAGS_STRICT 0x40000UL	/* AC */
+#define ARCH_FLAG_STEP 0x100UL		/* TF */
+#define ARCH_NO_RIGHTS 0xffffffffU
 #define ARCH_TRAP_CODE SI_KERNEL
 #define ARCH_UNDEFINED_CODE ILL_ILLOPN
 #define ARCH_DIVIDE_TRAPS 1
 #define ARCH_FP_TRAPS 1
+#define ARCH_NR_OTHER_ABI 0x40000000U	/* x32 */
+#define ARCH_NR_OTHER_ABI_IS_THERE() (config_is_set("X86_X32_ABI") || config_is_set("X86_X32") /* before 5.18 */)
 #define ARCH_KERNEL_ADDRESS 0xffff888000001234UL
 #define ARCH_NONCANONICAL 0x4141414141414141UL
 

@@ -12,8 +12,10 @@
 #define ARCH_FLAGS_PRIVILEGED      0x3b7202UL	/* IF IOPL NT VM VIF VIP ID, and the bit that is always set */
 #define ARCH_HAS_FRAME_VEC         1
 #define ARCH_HAS_FRAME_SPOIL       1
+#define ARCH_HAS_FRAME_FAULTS      1
 
 #include "arch_frame_generic.h"
+#include "x86_frame.h"
 
 // The XSAVE image, if the frame has all that a block has.
 static inline unsigned char *x86_frame_image(void *uc)
@@ -103,6 +105,7 @@ static inline const char *arch_frame_spoil(void *uc, int which, enum arch_frame_
 		{ "a component that does not exist",		FRAME_DIES },
 		{ "the compacted format",			FRAME_DIES_OR_LIVES },
 		{ "reserved bytes of the header in use",	FRAME_DIES_OR_LIVES },
+		{ "no stack segment, as old programs wrote it",	sizeof(long) == 8 ? FRAME_LIVES : FRAME_UNTOLD },
 	};
 	size_t size = 0;
 	void **fpregs = (void **)&((ucontext_t *)uc)->uc_mcontext.fpregs;
@@ -113,7 +116,12 @@ static inline const char *arch_frame_spoil(void *uc, int which, enum arch_frame_
 		return NULL;
 	*fate = ways[which].fate;
 	memcpy(&xsave_size, image + X86_NOTE_XSAVE, sizeof(xsave_size));
-	if (which >= 9 && size <= X86_FSAVE + X86_HEADER)
+	if (which == 17) {
+		if (sizeof(long) == 8) {
+			((ucontext_t *)uc)->uc_flags &= ~(unsigned long)X86_UC_STRICT_SS;
+			*x86_uc_segment(uc, true) = 0;
+		}
+	} else if (which >= 9 && size <= X86_FSAVE + X86_HEADER)
 		*fate = FRAME_UNTOLD;
 	else if (which < 4)
 		*fpregs = (void *)((unsigned long []){ 0, 64, -64UL, (unsigned long)*fpregs + 1 }[which]);

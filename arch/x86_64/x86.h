@@ -67,6 +67,21 @@ static inline int arch_divide(int n, int d, unsigned long *pc)
 	return n;
 }
 
+static inline unsigned int arch_trap_under_rights(unsigned int rights)
+{
+	unsigned int before, after;
+
+	// rdpkru is 0f 01 ee, wrpkru 0f 01 ef: not every assembler knows them.
+	__asm__ volatile("xor %%ecx, %%ecx; .byte 0x0f, 0x01, 0xee; mov %%eax, %[before];"
+			 "mov %[rights], %%eax; xor %%edx, %%edx; .byte 0x0f, 0x01, 0xef;"
+			 "int3; xor %%ecx, %%ecx; .byte 0x0f, 0x01, 0xee; mov %%eax, %[after];"
+			 "mov %[before], %%eax; xor %%edx, %%edx; .byte 0x0f, 0x01, 0xef"
+			 : [before] "=&r"(before), [after] "=&r"(after)
+			 : [rights] "r"(rights)
+			 : "eax", "ecx", "edx", "memory", "cc");
+	return after;
+}
+
 // The register files that the kernel has enabled; 0 without XSAVE.
 static inline uint64_t x86_xcr0(void)
 {

@@ -8,6 +8,7 @@
 
 #include "auxv.h"
 #include "launch.h"
+#include "maps.h"
 
 #define HEADERS 40
 
@@ -223,4 +224,116 @@ CLAUSE(headers_in_a_later_segment_are_found_there,
 		launch_end(&l);
 		close(fd);
 	}
+}
+
+CLAUSE(the_stack_is_executable_only_where_the_program_says_so,
+       "elf(5) PT_GNU_STACK: is used by the kernel to control the state of the stack via the flags set in p_flags",
+       .needs = "file=/proc/self/smaps", .needed_by = "glibc:_dl_make_stack_executable jvm:os_Linux")
+{
+	const struct { unsigned int flags; const char *seen; } row[] = {
+		{ PF_R | PF_W, " rw-p " }, { PF_R | PF_W | PF_X, " rwxp " }, { PF_R, " rw-p " },
+	};
+
+	for (int type = ET_EXEC; type <= ET_DYN; type++)
+		for (int i = 0; i < 3; i++) {
+			struct mapping stack;
+			struct image image;
+
+			begin_image(&image, type, type == ET_EXEC ? fixed_address() : 0);
+			add_header(&image, PT_GNU_STACK)->p_flags = row[i].flags;
+			LAUNCH_IMAGE_OR_SKIP(l, fd, &image);
+			ASSERT_TRUE(find_mapping(l.pid, (void *)l.sp, &stack));
+			EXPECT_NE(NULL, strstr(stack.text, row[i].seen)) TH_LOG("%.60s", stack.text);
+			EXPECT_NE(NULL, strstr(stack.text, "[stack]"));
+			launch_end(&l);
+			close(fd);
+		}
+}
+
+#define DATA_PAGES 4	// in front of it there is the first page, which is code, and a gap
+
+// Adds a segment of data: what the file's second page holds up to filesz, and zeros from there to memsz.
+static void add_data(struct image *image, size_t filesz, size_t memsz)
+{
+	ElfW(Phdr) *header = add_header(image, PT_LOAD);
+
+	*header = image->headers[0];
+	header->p_flags = PF_R | PF_W;
+	header->p_offset = page();
+	header->p_vaddr = header->p_paddr += DATA_PAGES * page();
+	header->p_filesz = filesz;
+	header->p_memsz = memsz;
+}
+
+// The held program's data is as add_data() told.
+static bool data_is_right(const struct launch *l, unsigned long at, size_t filesz, size_t memsz)
+{
+	char *seen = malloc(memsz);
+	bool right = seen && at && read_memory(l->pid, at + DATA_PAGES * page(), seen, memsz);
+
+	for (size_t i = 0; right && i < memsz; i++)
+		right = seen[i] == (i < filesz ? 0x5a : 0);
+	free(seen);
+	return right;
+}
+
+// As image_file(), with nothing but 0x5a on the second page.
+static int data_file(const struct image *image, char path[64])
+{
+	int fd = image_file(image, path);
+	char *bytes = malloc(page());
+
+	memset(bytes, 0x5a, page());
+	if (fd >= 0 && pwrite(fd, bytes, page(), page()) != (ssize_t)page())
+		fd = -1;
+	free(bytes);
+	return fd;
+}
+
+CLAUSE(what_a_file_has_not_of_a_segment_is_zero,
+       "elf(5) p_memsz: if the segment's memory size is larger than the file size, the extra bytes are defined to hold"
+       " the value 0 and to follow the segment's initialized area, in the file's last page and behind it",
+       .needed_by = "glibc:_dl_map_segments musl:__init_libc")
+{
+	const size_t page_ = page();
+	const struct { size_t filesz, memsz; } row[] = {
+		{ 16, 64 }, { 16, page_ }, { page_ / 2, page_ / 2 + 1 }, { 100, page_ + 8 }, { 100, 3 * page_ },
+		{ page_, page_ + 100 }, { page_ - 1, page_ },
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++)
+		for (int what = 0; what < 3; what++) {	// a fixed program, a movable one, the interpreter of one
+			char path[64], interpreter_path[64];
+			int fd, interpreter_fd = -1;
+			struct image image;
+			struct launch l;
+
+			begin_image(&image, what == 0 ? ET_EXEC : ET_DYN, what == 0 ? fixed_address() : 0);
+			if (what < 2) {
+				add_data(&image, row[i].filesz, row[i].memsz);
+			} else {
+				struct image interpreter = image;
+				ElfW(Phdr) *header;
+
+				add_data(&interpreter, row[i].filesz, row[i].memsz);
+				interpreter_fd = data_file(&interpreter, interpreter_path);
+				ASSERT_GE(interpreter_fd, 0);
+				header = add_header(&image, PT_INTERP);
+				strcpy(image.interpreter, interpreter_path);
+				header->p_offset = offsetof(struct image, interpreter);
+				header->p_filesz = strlen(interpreter_path) + 1;
+			}
+			fd = data_file(&image, path);
+			ASSERT_GE(fd, 0);
+			l = launch((struct launch_how){ .path = path });
+			if (l.status == -127 || l.status == -EACCES)
+				SKIP(return, "tracing, or programs in memory files, are not allowed here");
+			ASSERT_RET(0, l.status);
+			EXPECT_TRUE(data_is_right(&l, loaded_at(&l, what == 2 ? interpreter_fd : fd), row[i].filesz,
+						  row[i].memsz))
+				TH_LOG("row %zu, kind %d", i, what);
+			launch_end(&l);
+			close(fd);
+			close(interpreter_fd);
+		}
 }

@@ -189,6 +189,23 @@ CLAUSE(ordinary_programs_are_not_secure,
 	CHECK_ROWS(rows, NULL);
 }
 
+CLAUSE(ids_beyond_16_bits_are_told_whole,
+       "getauxval(3) AT_UID, AT_EUID, AT_GID, AT_EGID: the real and effective ids of the thread, which are of 32 bits"
+       " in every ABI; only calls of old have shorter ones (getuid(2) C library/kernel differences)",
+       .needs = "root", .needed_by = SET_ID)
+{
+	const struct row rows[] = {
+		{ IDS(70000, 80000), 00755, 0, 0, 0, IDS(70000, 80000) },
+		{ IDS(0x7fffffff, 0xfffffffe), 00755, 0, 0, 0, IDS(0x7fffffff, 0xfffffffe) },
+		{ { 70000, 70001, 80000, 80001 }, 00755, 0, 0, 1, { 70000, 70001, 80000, 80001 } },
+		{ IDS(70000, 80000), 06755, 90000, 100000, 1, { 70000, 90000, 80000, 100000 } },
+	};
+
+	if (!can_become(0x7fffffff, 0xfffffffe))
+		SKIP(return, "such ids have no name in this user namespace");
+	CHECK_ROWS(rows, NULL);
+}
+
 CLAUSE(set_id_bits_that_change_nothing_do_not_make_secure,
        SECURE_TEXT "0 where the set-id bits name the ids that the caller has; execve(2): and a set-group-ID bit"
        " without group execute is none [AUX-8]", .needs = "root", .needed_by = SET_ID)

@@ -4,70 +4,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "sync.h"
+#include "group.h"
 
 #define USERS "go:cgroup_gomaxprocs jvm:container dotnet:GetCpuCount"
 #define QUOTA .needs = "root", .config = "CFS_BANDWIDTH", .needed_by = USERS
-
-// The quota as Go reads it: one file of two words, or a file for each.
-struct group {
-	char path[512];		// "" if there is none to be had here
-	bool is_v2;
-};
-
-// The mount point of the hierarchy that has the CPU controller, as mountinfo tells it.
-static bool find_hierarchy(struct group *g)
-{
-	enum { SIZE = 1 << 20 };
-	char *text = malloc(SIZE), *line, controllers[4096], path[600];
-
-	if (!text || read_text("/proc/self/mountinfo", text, SIZE) < 0)
-		return false;
-	while ((line = strsep(&text, "\n")) && *line) {
-		char *kind = strstr(line, " - cgroup"), *options, point[400];
-
-		if (!kind || sscanf(line, "%*s %*s %*s %*s %399s", point) != 1)
-			continue;
-		options = strrchr(line, ' ');
-		g->is_v2 = !strncmp(kind, " - cgroup2 ", 11);
-		snprintf(g->path, sizeof(g->path), "%s", point);
-		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", point);
-		if (g->is_v2 && read_text(path, controllers, sizeof(controllers)) >= 0) {
-			for (char *rest = controllers, *word; (word = strsep(&rest, " \n"));)
-				if (!strcmp(word, "cpu"))
-					return true;
-		} else if (!g->is_v2 && options) {
-			for (char *rest = options, *word; (word = strsep(&rest, " ,"));)
-				if (!strcmp(word, "cpu"))
-					return true;
-		}
-	}
-	return false;
-}
-
-// A new group below the hierarchy's root; false where this machine lets nobody make one.
-static bool make_group(struct group *g)
-{
-	size_t length;
-
-	if (!find_hierarchy(g))
-		return false;
-	length = strlen(g->path);
-	snprintf(g->path + length, sizeof(g->path) - length, "/osprim.%d", getpid());
-	rmdir(g->path);		// of a clause of this pid that was killed
-	return mkdir(g->path, 0700) == 0;
-}
-
-static const char *file_of(const struct group *g, const char *name)
-{
-	static char path[600];
-
-	snprintf(path, sizeof(path), "%s/%s", g->path, name);
-	return path;
-}
 
 // The file that holds the quota, open for reading and writing.
 static int open_quota(const struct group *g)
@@ -75,19 +16,8 @@ static int open_quota(const struct group *g)
 	return open(file_of(g, g->is_v2 ? "cpu.max" : "cpu.cfs_quota_us"), O_RDWR | O_CLOEXEC);
 }
 
-static bool reads(int fd, const char *wanted)
-{
-	char text[128];
-	long n = pread(fd, text, sizeof(text) - 1, 0);
-
-	text[n > 0 ? n : 0] = 0;
-	if (strcmp(text, wanted))
-		fprintf(stdout, "# it reads: %s, want %s\n", text, wanted);
-	return !strcmp(text, wanted);
-}
-
 #define MAKE_GROUP(g) do {										\
-	if (!make_group(g))										\
+	if (!make_group(g, "cpu"))										\
 		SKIP(return, "no hierarchy with the CPU controller in which a group can be made");	\
 } while (0)
 
@@ -109,13 +39,15 @@ CLAUSE(a_new_group_has_no_quota,
 
 CLAUSE(the_same_descriptor_reads_each_new_quota,
        "Documentation/admin-guide/cgroup-v2.rst cpu.max: what pread at offset 0 reads is the quota of now, on a "
-       "descriptor that is kept open [CGR-1] [CGR-3]"
+       "descriptor that is kept open; one number alone sets the quota and keeps the period [CGR-1] [CGR-3]"
        " [NET-5]",
        QUOTA)
 {
 	static const struct { const char *v2, *v1, *reads_v2, *reads_v1; } values[] = {
 		{ "150000 100000", "150000", "150000 100000\n", "150000\n" }, { "20000", "20000", "20000 100000\n", "20000\n" },
-		{ "max", "-1", "max 100000\n", "-1\n" }, { "1000 100000", "1000", "1000 100000\n", "1000\n" },
+		{ "30000 50000", "30000", "30000 50000\n", "30000\n" },
+		{ "10000", "10000", "10000 50000\n", "10000\n" },
+		{ "max", "-1", "max 50000\n", "-1\n" }, { "1000 100000", "1000", "1000 100000\n", "1000\n" },
 		{ "900000 100000", "900000", "900000 100000\n", "900000\n" },
 	};
 	struct group g = { 0 };
@@ -207,4 +139,49 @@ CLAUSE(a_quota_leaves_the_affinity_as_it_is,
 	}
 	close(fd);
 	EXPECT_TRUE(wait_until(rmdir(g.path) == 0));	// the child may still be on its way out
+}
+
+// A number of the group's cpu.stat; -1 if it has no such line.
+static long stat_of(const struct group *g, const char *key)
+{
+	char text[1024], *line;
+
+	if (read_text(file_of(g, "cpu.stat"), text, sizeof(text)) < 0 || !(line = strstr(text, key)))
+		return -1;
+	return atol(line + strlen(key));
+}
+
+CLAUSE(a_group_that_uses_up_its_quota_is_throttled,
+       "Documentation/scheduler/sched-bwc.rst, cgroup-v2.rst cpu.max, cpu.stat: a thread that would run all the time "
+       "is held "
+       "back once the quota of a period is used up, and nr_throttled counts how often [CGR-1]", QUOTA)
+{
+	struct group g = { 0 };
+	pid_t child;
+	long throttled = -1;
+	int fd, procs;
+	char pid[16];
+
+	MAKE_GROUP(&g);
+	fd = g.is_v2 ? open_quota(&g) : open(file_of(&g, "cpu.cfs_period_us"), O_RDWR | O_CLOEXEC);
+	EXPECT_LT(0, write(fd, g.is_v2 ? "1000 20000" : "20000", g.is_v2 ? 10 : 5));
+	close(fd);
+	fd = open_quota(&g);
+	EXPECT_TRUE(g.is_v2 || write(fd, "1000", 4) == 4);
+	EXPECT_EQ(0, stat_of(&g, "nr_throttled "));
+	child = fork();
+	if (child == 0)
+		for (;;)
+			;
+	procs = open(file_of(&g, "cgroup.procs"), O_WRONLY | O_CLOEXEC);
+	snprintf(pid, sizeof(pid), "%d", child);
+	EXPECT_EQ(strlen(pid), write(procs, pid, strlen(pid)));
+	EXPECT_TRUE(wait_until((throttled = stat_of(&g, "nr_throttled ")) >= 2));
+	EXPECT_LE(throttled, stat_of(&g, "nr_periods "));
+	EXPECT_TRUE(wait_until(stat_of(&g, g.is_v2 ? "throttled_usec " : "throttled_time ") > 0));
+	kill(child, SIGKILL);
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+	close(procs);
+	close(fd);
+	EXPECT_TRUE(wait_until(rmdir(g.path) == 0));
 }

@@ -155,3 +155,59 @@ CLAUSE(setns_moves_a_process_with_one_thread,
 	EXPECT_GE(clock_ns(CLOCK_MONOTONIC), before + 6 * DAY * SECOND);
 	EXPECT_ERR(EINVAL, raw_syscall(__NR_setns, fd, 0x02000000 /* CLONE_NEWCGROUP */));
 }
+
+AFTER_EXEC(is_in_the_namespace_of_its_children)
+{
+	char here[64] = "", next[64] = "";
+
+	if (readlink("/proc/self/ns/time", here, sizeof(here) - 1) <= 0 ||
+	    readlink("/proc/self/ns/time_for_children", next, sizeof(next) - 1) <= 0)
+		return 1;
+	if (strcmp(here, next))
+		return 2;
+	return clock_ns(CLOCK_MONOTONIC) / SECOND < atoll(argv[0]) + 7 * DAY ? 3 : 0;
+}
+
+// A function of its own: what it has on its stack the child may not change.
+static __attribute__((noinline)) pid_t vfork_and_execute(char *text)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		execute_self(is_in_the_namespace_of_its_children, text);
+		_exit(126);
+	}
+	return child;
+}
+
+static pid_t unshare_and_execute(char *text)
+{
+	pid_t child = fork();
+
+	// The fork has put it into the namespace already: it makes one of its own to enter.
+	if (child == 0) {
+		if (!new_time_namespace())
+			execute_self(is_in_the_namespace_of_its_children, text);
+		_exit(126);
+	}
+	return child;
+}
+
+// 2b5f9dad32ed fs/exec: switch timens when a task gets a new mm: before that, only a child was in the new namespace.
+CLAUSE(exec_enters_the_namespace,
+       "kernel/nsproxy.c exec_task_namespaces (6.12, 7.2): who unshared a time namespace is in it after execve(2), with its clocks:"
+       " by vfork(2) or without a child",
+       .since = KERNEL(6, 3), .config = "TIME_NS", .needs = "cap=sys_admin", .needed_by = USERS)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", clock_ns(CLOCK_MONOTONIC) / SECOND);
+	SHIFT_OR_SKIP(7 * DAY, 7 * DAY, 0);
+	for (int by_vfork = 0; by_vfork < 2; by_vfork++) {
+		pid_t child = by_vfork ? vfork_and_execute(text) : unshare_and_execute(text);
+		int status = -1;
+
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status) TH_LOG("by %s: %d", by_vfork ? "vfork" : "fork", WEXITSTATUS(status));
+	}
+}

@@ -3,6 +3,7 @@
 #include "clone.h"
 #include "sigaction.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -20,7 +21,8 @@ static struct seen {
 	char name[16];
 	cpu_set_t cpus;
 	long nice, policy, no_new_privs, seccomp, timerslack, pdeathsig, group, session, keepcaps, fp;
-	long remaining, timer, umask, personality;
+	long remaining, timer, umask, personality, securebits, default_slack, subreaper;
+	char oom_score_adj[16];
 	volatile int done;
 } *seen;
 
@@ -35,6 +37,7 @@ static int look(void *unused)
 {
 	uint64_t times[4] = { 0 };
 	char spec[64];
+	int reaper = -1;
 
 	raw_syscall(__NR_rt_sigprocmask, SIG_BLOCK, NULL, &seen->mask, ARCH_SIGSET_BYTES);
 	raw_syscall(__NR_rt_sigpending, &seen->pending, ARCH_SIGSET_BYTES);
@@ -45,7 +48,13 @@ static int look(void *unused)
 	seen->policy = raw_syscall(__NR_sched_getscheduler, 0);
 	seen->no_new_privs = raw_syscall(__NR_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
 	seen->timerslack = raw_syscall(__NR_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
+	raw_syscall(__NR_prctl, PR_SET_TIMERSLACK, 0, 0, 0, 0);	// back to its default
+	seen->default_slack = raw_syscall(__NR_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
 	seen->keepcaps = raw_syscall(__NR_prctl, PR_GET_KEEPCAPS, 0, 0, 0, 0);
+	seen->securebits = raw_syscall(__NR_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0);
+	raw_syscall(__NR_prctl, PR_GET_CHILD_SUBREAPER, &reaper, 0, 0, 0);
+	seen->subreaper = reaper;
+	read_text("/proc/thread-self/oom_score_adj", seen->oom_score_adj, sizeof(seen->oom_score_adj));
 	seen->seccomp = raw_syscall(__NR_getppid);	// what the filter of one clause refuses
 	raw_syscall(__NR_prctl, PR_GET_PDEATHSIG, &seen->pdeathsig, 0, 0, 0);
 	seen->group = raw_syscall(__NR_getpgid, 0);
@@ -144,7 +153,7 @@ CLAUSE(the_alternate_stack_is_cleared_where_memory_is_shared_and_kept_in_a_copy,
 
 CLAUSE(name_nice_value_and_timer_slack_are_inherited,
        "prctl(2) PR_SET_NAME, PR_SET_TIMERSLACK, setpriority(2): a new task has the name and nice value of its "
-       "maker, and as its slack the slack of its maker [CLN-10]",
+       "maker, and as its slack, current and default, the current slack of its maker [CLN-10]",
        .needed_by = USERS)
 {
 	begin();
@@ -156,6 +165,56 @@ CLAUSE(name_nice_value_and_timer_slack_are_inherited,
 		EXPECT_STREQ("maker", seen->name);
 		EXPECT_EQ(20 - 3, seen->nice);
 		EXPECT_EQ(54321, seen->timerslack);
+		EXPECT_EQ(54321, seen->default_slack);
+	}
+}
+
+CLAUSE(securebits_and_keepcaps_are_inherited,
+       "capabilities(7) The securebits flags: inherited by child processes and threads, SECBIT_KEEP_CAPS among them: "
+       "what a thread may keep over a change of user it may for its children",
+       .needs = "cap=setpcap", .needed_by = "glibc:setxid runc:containers")
+{
+	long bits = raw_syscall(__NR_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0) | 0x4 /* no setuid fixup */ | 0x10 /* keep caps */;
+
+	begin();
+	ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_SECUREBITS, bits, 0, 0, 0));
+	FOR_EACH_KIND(k) {
+		ASSERT_TRUE(make(k));
+		EXPECT_EQ(bits, seen->securebits);
+		EXPECT_EQ(1, seen->keepcaps);
+	}
+}
+
+CLAUSE(the_score_of_the_oom_killer_is_inherited,
+       "proc_pid_oom_score_adj(5): a child has its parent's value, by whatever call it is made",
+       .needed_by = "v8:zygote runc:containers")
+{
+	static const char *const values[] = { "999", "1000" };	// upwards, which is for everyone
+
+	begin();
+	for (unsigned int i = 0; i < ARRAY_SIZE(values); i++) {
+		int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(strlen(values[i]), write(fd, values[i], strlen(values[i])));
+		close(fd);
+		FOR_EACH_KIND(k) {
+			ASSERT_TRUE(make(k));
+			EXPECT_EQ(atoi(values[i]), atoi(seen->oom_score_adj));
+		}
+	}
+}
+
+CLAUSE(a_subreaper_is_the_process_that_asked_for_it,
+       "prctl(2) PR_SET_CHILD_SUBREAPER: the setting is not inherited by children created by fork(2) and clone(2), and "
+       "holds for every thread",
+       .needed_by = USERS)
+{
+	begin();
+	ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+	FOR_EACH_KIND(k) {
+		ASSERT_TRUE(make(k));
+		EXPECT_EQ(k == THREAD, seen->subreaper);
 	}
 }
 

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 
 #define USERS "go:fork_exec glibc:posix_spawn"
 
@@ -138,5 +139,65 @@ CLAUSE(the_foreground_is_a_group_of_the_session,
 		EXPECT_ERR(EPERM, give_foreground_to(raw_syscall(__NR_getpgid, elsewhere)));
 		EXPECT_ERR(EINVAL, give_foreground_to(-1));
 		EXPECT_RET(self, foreground());
+	}
+}
+
+static struct shared {
+	volatile int ready, over, hangups[2];
+	volatile long front, back, reopened;
+} *shared;
+
+static volatile int *my_hangups;
+
+static void count_hangup(int sig, siginfo_t *info, void *ucontext)
+{
+	++*my_hangups;
+}
+
+static int heeds_hangup(void *which)
+{
+	raw_syscall(__NR_setpgid, 0, 0);
+	my_hangups = &shared->hangups[*(int *)which];
+	raw_sigaction(SIGHUP, count_hangup, 0);
+	__atomic_add_fetch(&shared->ready, 1, __ATOMIC_SEQ_CST);
+	if (*(int *)which == 1)
+		return !wait_until(shared->over);
+	if (!wait_until(shared->hangups[0]))
+		return 1;
+	// The terminal is nobody's after the leader, whose last acts these are.
+	wait_until((shared->reopened = raw_syscall(__NR_openat, AT_FDCWD, "/dev/tty", O_RDWR)) == -ENXIO);
+	shared->over = 1;
+	return 0;
+}
+
+static int leads_a_session_and_ends(void *unused)
+{
+	take_terminal();
+	shared->front = child_of(SIGCHLD, heeds_hangup, &(int){ 0 });
+	shared->back = child_of(SIGCHLD, heeds_hangup, &(int){ 1 });
+	if (!wait_until(shared->ready == 2) || give_foreground_to(shared->front))
+		return 1;
+	return 0;
+}
+
+CLAUSE(the_end_of_a_session_leader_hangs_up,
+       "setsid(2) NOTES, _exit(2): when a session leader with a controlling terminal ends, SIGHUP is sent to each process "
+       "of the terminal's foreground group, to no other, and the session has the terminal no more",
+       .needs = "file=/dev/ptmx file=/dev/tty", .needed_by = USERS)
+{
+	if (!open_terminal())
+		SKIP(return, "no pseudoterminals here");
+	IN_CHILD {
+		long pid;
+
+		shared = shared_memory(sizeof(*shared));
+		ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+		ASSERT_OK(pid = child_of(SIGCHLD, leads_a_session_and_ends, NULL));
+		EXPECT_RET(EXITED(0), end_of(pid));
+		EXPECT_RET(EXITED(0), end_of(shared->front));
+		EXPECT_RET(EXITED(0), end_of(shared->back));
+		EXPECT_EQ(1, shared->hangups[0]);
+		EXPECT_EQ(0, shared->hangups[1]);
+		EXPECT_RET(-ENXIO, shared->reopened);
 	}
 }

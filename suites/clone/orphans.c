@@ -51,6 +51,65 @@ CLAUSE(a_subreaper_gets_the_children_of_its_dead_descendants,
 	EXPECT_EQ(getpid(), shared->parent_after);
 }
 
+static int waits_and_leaves_a_child(void *unused)
+{
+	shared->child = child_of(SIGCHLD, notes_new_parent, NULL);
+	wait_until(shared->ready && shared->go);
+	return 0;
+}
+
+CLAUSE(a_process_becomes_the_subreaper_of_descendants_it_has_already,
+       "prctl(2) PR_SET_CHILD_SUBREAPER, kernel/sys.c propagate_has_child_subreaper (5.10, 7.2): who sets it fulfils "
+       "the role of init for all descendants, those made before too; who takes it back does not any more",
+       .commit = "749860ce2427 prctl: propagate has_child_subreaper flag to every descendant",
+       .needed_by = USERS)
+{
+	long pid;
+
+	for (int made_before = 0; made_before < 2; made_before++) {
+		shared = shared_memory(sizeof(*shared));
+		ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, !made_before, 0, 0, 0));
+		ASSERT_OK(pid = child_of(SIGCHLD, waits_and_leaves_a_child, NULL));
+		ASSERT_TRUE(wait_until(shared->ready));
+		ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+		shared->go = 1;
+		EXPECT_RET(EXITED(0), end_of(pid));
+		EXPECT_RET(EXITED(6), end_of(shared->child));
+		EXPECT_EQ(getpid(), shared->parent_after);
+	}
+	shared = shared_memory(sizeof(*shared));
+	ASSERT_OK(pid = child_of(SIGCHLD, waits_and_leaves_a_child, NULL));
+	ASSERT_TRUE(wait_until(shared->ready));
+	ASSERT_RET(0, raw_syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0));
+	shared->go = 1;
+	EXPECT_RET(EXITED(0), end_of(pid));
+	EXPECT_ERR(ECHILD, end_of(shared->child));
+	EXPECT_TRUE(wait_until(shared->parent_after));
+	EXPECT_NE(getpid(), shared->parent_after);
+}
+
+static int is_no_subreaper(void *unused)
+{
+	long pid = child_of(SIGCHLD, waits_and_leaves_a_child, NULL);
+
+	wait_until(shared->ready);
+	shared->go = 1;
+	return end_of(pid) != EXITED(0) || end_of(shared->child) != -ECHILD;
+}
+
+CLAUSE(the_child_of_a_subreaper_is_none_itself,
+       "prctl(2) PR_SET_CHILD_SUBREAPER: not inherited: the orphans of a subreaper's child go to the subreaper",
+       .needed_by = USERS)
+{
+	long pid;
+
+	begin();
+	ASSERT_OK(pid = child_of(SIGCHLD, is_no_subreaper, NULL));
+	EXPECT_RET(EXITED(0), end_of(pid));
+	EXPECT_RET(EXITED(6), end_of(shared->child));
+	EXPECT_EQ(getpid(), shared->parent_after);
+}
+
 static void count_signal(int sig, siginfo_t *info, void *ucontext)
 {
 	shared->sender = info->si_pid;

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #define USERS "go:netpollBreak libuv:uv_async erlang:poller"
@@ -169,4 +170,42 @@ CLAUSE(a_blocked_read_and_a_blocked_write_wake_each_other,
 	EXPECT_RET(8, b.result);
 	EXPECT_RET(8, take(b.fd, &value));
 	EXPECT_EQ(4, value);
+}
+
+CLAUSE(a_semaphore_wakes_writers_with_each_read_and_readers_with_each_write,
+       "eventfd(2) EFD_SEMAPHORE: a read that takes 1 makes room: a write that waits goes on and pollers see "
+       "EPOLLOUT anew, "
+       "though the counter is not 0; one write lets as many reads go on as it adds", .needed_by = USERS)
+{
+	struct epoll_event e = { .events = EPOLLOUT | EPOLLET };
+	struct blocked b[4] = { { 0 } };
+	struct thread t[4];
+	uint64_t value;
+	long fd = new_eventfd(0, EFD_SEMAPHORE), ep = raw_syscall(__NR_epoll_create1, 0);
+
+	for (int i = 0; i < 4; i++) {
+		b[i].fd = fd;
+		ASSERT_OK(thread_start(&t[i], take_blocking, &b[i]));
+		ASSERT_TRUE(wait_until_blocked_in(t[i].known_as, __NR_read));
+	}
+	ASSERT_RET(8, add(fd, 4));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_TRUE(thread_join(&t[i]));
+		EXPECT_RET(8, b[i].result);
+		EXPECT_EQ(1, b[i].value);
+	}
+
+	ASSERT_RET(8, add(fd, LARGEST));
+	ASSERT_RET(0, raw_syscall(__NR_epoll_ctl, ep, EPOLL_CTL_ADD, fd, &e));
+	EXPECT_RET(0, raw_syscall(__NR_epoll_pwait, ep, &e, 1, 0, NULL, 0));
+	EXPECT_RET(8, take(fd, &value));
+	EXPECT_RET(1, raw_syscall(__NR_epoll_pwait, ep, &e, 1, 0, NULL, 0));
+	ASSERT_RET(8, add(fd, 1));
+	b[0].value = 1;
+	ASSERT_OK(thread_start(&t[0], add_blocking, &b[0]));
+	ASSERT_TRUE(wait_until_blocked_in(t[0].known_as, __NR_write));
+	EXPECT_RET(8, take(fd, &value));
+	EXPECT_EQ(1, value);
+	ASSERT_TRUE(thread_join(&t[0]));
+	EXPECT_RET(8, b[0].result);
 }

@@ -98,7 +98,9 @@ CLAUSE_F(channel, what_is_ready_when_added_is_reported_at_once,
 }
 
 CLAUSE_F(channel, one_shot_is_disarmed_by_its_event_until_modified,
-	 "epoll_ctl(2) EPOLLONESHOT: after an event the descriptor is disabled and must be rearmed with EPOLL_CTL_MOD",
+	 "epoll_ctl(2) EPOLLONESHOT: after an event the descriptor is disabled, hangups included, and must be "
+	 "rearmed with "
+	 "EPOLL_CTL_MOD",
 	 .needed_by = EPOLL_USERS)
 {
 	ASSERT_RET(0, epoll_change(self->ep, EPOLL_CTL_ADD, self->in, EPOLLIN | EPOLLONESHOT, 0));
@@ -108,6 +110,11 @@ CLAUSE_F(channel, one_shot_is_disarmed_by_its_event_until_modified,
 	EXPECT_RET(0, epoll_now(self->ep));
 	ASSERT_RET(0, epoll_change(self->ep, EPOLL_CTL_MOD, self->in, EPOLLIN | EPOLLONESHOT, 0));
 	EXPECT_RET(EPOLLIN, epoll_now(self->ep));
+	ASSERT_RET(0, raw_syscall(__NR_close, self->out));
+	EXPECT_RET(0, epoll_now(self->ep));
+	ASSERT_RET(0, epoll_change(self->ep, EPOLL_CTL_MOD, self->in, EPOLLIN | EPOLLONESHOT, 0));
+	EXPECT_RET(EPOLLIN | EPOLLHUP, epoll_now(self->ep));
+	EXPECT_RET(0, epoll_now(self->ep));
 }
 
 CLAUSE_F(channel, a_hangup_is_reported_unasked,

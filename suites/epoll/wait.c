@@ -45,20 +45,27 @@ CLAUSE(a_timeout_of_zero_polls_and_others_do_not_end_early,
 }
 
 CLAUSE(a_negative_timeout_waits_for_the_event,
-       "epoll_wait(2): a timeout of -1 blocks indefinitely, until an event [EPL-4]", .needed_by = EPOLL_USERS)
+       "epoll_wait(2), fs/eventpoll.c ep_poll (5.10), ep_timeout_to_timespec (7.2): a timeout of -1, or any other below 0, blocks"
+       " indefinitely, until an event; so does, as good as, the largest one, of 24 days [EPL-4]", .needed_by = EPOLL_USERS)
 {
-	struct waiter w = { .ep = new_epoll(), .ms = -1 };
-	long fd = raw_syscall(__NR_eventfd2, 0, EFD_NONBLOCK);
-	uint64_t one = 1;
-	struct thread t;
+	static const int timeouts[] = { -1, -2, -3, -1000, -1001, -0x7fffffff, 0x7fffffff };
 
-	ASSERT_RET(0, epoll_change(w.ep, EPOLL_CTL_ADD, fd, EPOLLIN, 17));
-	ASSERT_OK(thread_start(&t, wait_in_thread, &w));
-	ASSERT_TRUE(wait_until_blocked_in(t.known_as, __NR_epoll_pwait));
-	ASSERT_RET(8, raw_syscall(__NR_write, fd, &one, 8));
-	ASSERT_TRUE(thread_join(&t));
-	EXPECT_RET(1, w.result);
-	EXPECT_EQ(17, w.event.data.u64);
+	for (unsigned int i = 0; i < ARRAY_SIZE(timeouts); i++) {
+		struct waiter w = { .ep = new_epoll(), .ms = timeouts[i] };
+		long fd = raw_syscall(__NR_eventfd2, 0, EFD_NONBLOCK);
+		uint64_t one = 1;
+		struct thread t;
+
+		ASSERT_RET(0, epoll_change(w.ep, EPOLL_CTL_ADD, fd, EPOLLIN, 17));
+		ASSERT_OK(thread_start(&t, wait_in_thread, &w));
+		ASSERT_TRUE(wait_until_blocked_in(t.known_as, __NR_epoll_pwait)) TH_LOG("timeout %d", timeouts[i]);
+		EXPECT_RET(0, epoll_collect(new_epoll(), &w.event, 1, 2));	// not just for the moment it takes to time out
+		ASSERT_TRUE(is_blocked_in(t.known_as, __NR_epoll_pwait)) TH_LOG("timeout %d", timeouts[i]);
+		ASSERT_RET(8, raw_syscall(__NR_write, fd, &one, 8));
+		ASSERT_TRUE(thread_join(&t));
+		EXPECT_RET(1, w.result) TH_LOG("timeout %d", timeouts[i]);
+		EXPECT_EQ(17, w.event.data.u64);
+	}
 }
 
 CLAUSE(a_descriptor_added_while_a_thread_waits_wakes_it,
@@ -243,5 +250,31 @@ CLAUSE(nanosecond_timeouts_end_and_do_not_end_early,
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT_ERR(EINVAL, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, &bad[i], NULL, 0));
 	EXPECT_ERR(EFAULT, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, unmapped_page(), NULL, 0));
+}
+
+CLAUSE(the_mask_given_holds_for_the_nanosecond_wait_too,
+       "epoll_wait(2) epoll_pwait2: sets the signal mask for the wait as epoll_pwait does: what the new mask lets "
+       "through "
+       "ends the wait with EINTR, what it blocks does not, and the former mask is back at return",
+       .since = KERNEL(5, 11), .probe = probe_epoll_pwait2, .needed_by = EPOLL_USERS)
+{
+	struct __kernel_timespec hour = { 3600, 0 }, moment = { 0, MS };
+	struct kernel_sigset none = SIGSET_EMPTY, both = sigset_with(SIGSET(SIGUSR1), SIGUSR2), mask = SIGSET_EMPTY;
+	struct epoll_event e;
+	long ep = new_epoll();
+
+	ASSERT_RET(0, raw_sigaction(SIGUSR1, note_signal, SA_RESTART));
+	ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, SIGSET(SIGUSR1)));
+	ASSERT_RET(0, raw_syscall(__NR_tgkill, getpid(), raw_syscall(__NR_gettid), SIGUSR1));
+	EXPECT_RET(0, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, &moment, NULL, 0));
+	EXPECT_RET(0, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, &moment, &both, ARCH_SIGSET_BYTES));
+	EXPECT_EQ(0, handled);
+	EXPECT_ERR(EINTR, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, &hour, &none, ARCH_SIGSET_BYTES));
+	EXPECT_EQ(1, handled);
+	ASSERT_RET(0, raw_syscall(__NR_rt_sigprocmask, SIG_BLOCK, NULL, &mask, ARCH_SIGSET_BYTES));
+	EXPECT_TRUE(sigset_has(mask, SIGUSR1));
+	EXPECT_FALSE(sigset_has(mask, SIGUSR2));
+	EXPECT_ERR(EINVAL, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, &moment, &none, ARCH_SIGSET_BYTES - 1));
+	EXPECT_ERR(EFAULT, raw_syscall(__NR_epoll_pwait2, ep, &e, 1, &moment, unmapped_page(), ARCH_SIGSET_BYTES));
 }
 #endif

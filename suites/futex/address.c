@@ -266,3 +266,31 @@ CLAUSE(a_shared_word_in_a_file_mapped_read_only_works,
 	EXPECT_RET(1, futex_wake_shared(read_only, 1));
 	EXPECT_RET(0, waiter_result(&w));
 }
+
+CLAUSE(calls_that_wake_and_move_take_words_mapped_read_only,
+       "kernel/futex/core.c get_futex_key (5.10 to 7.2): only a word that the call writes must be writable: "
+       "waiters are woken, moved and moved to through a read-only mapping of the file; the second word of "
+       "FUTEX_WAKE_OP is written",
+       .commit = "9ea71503a8ed futex: Fix regression with read only mappings", .needed_by = "glibc:pthread_cond_broadcast")
+{
+	const long add_1 = FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0);
+	int fd = memfd_create("words", MFD_CLOEXEC);
+	uint32_t *writable, *read_only;
+
+	ASSERT_EQ(0, ftruncate(fd, page_size()));
+	writable = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	read_only = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_TRUE(writable != MAP_FAILED && read_only != MAP_FAILED);
+	for (int compares = 0; compares < 2; compares++) {
+		struct waiter w[2];
+
+		ASSERT_TRUE(all_sleep_on(w, 2, &writable[0], FUTEX_WAIT));
+		ASSERT_RET(1, futex_call(&read_only[0], compares ? FUTEX_CMP_REQUEUE : FUTEX_REQUEUE, 0, 1, &read_only[1], 0));
+		ASSERT_RET(1, futex_wake_shared(&writable[1], 2));
+		ASSERT_RET(1, futex_call(&read_only[0], FUTEX_WAKE_OP, 2, 0, &writable[2], add_1));
+		EXPECT_EQ(compares + 1, writable[2]);
+		EXPECT_TRUE(all_returned(w, 2, 0));
+	}
+	EXPECT_ERR(EFAULT, futex_call(&writable[0], FUTEX_WAKE_OP, 2, 0, &read_only[2], add_1));
+	EXPECT_EQ(2, writable[2]);
+}

@@ -30,6 +30,8 @@ struct duel {
 	long otherwise, otherwise2;	// what a wait may return that was not woken
 	int flag;
 	unsigned int rounds, lates, most;
+	long least;		// by no less the delay changes, and by more again when it has fallen behind
+	long long time;		// instead of DUEL_TIME
 	cpu_set_t allowed;	// of the calling thread
 	struct thread thread, busy;
 };
@@ -143,7 +145,8 @@ static bool round_is_fair(struct __test_metadata *_metadata, struct duel *d, uin
 
 static void fight(struct __test_metadata *_metadata, struct duel *d)
 {
-	long long until = monotonic_ns() + DUEL_TIME * slowness();
+	long long until = monotonic_ns() + (d->time ?: DUEL_TIME) * slowness();
+	int alike = 0;
 	long step;
 
 	ASSERT_OK(thread_start(&d->thread, duel_main, d));
@@ -159,8 +162,11 @@ static void fight(struct __test_metadata *_metadata, struct duel *d)
 		ASSERT_TRUE(round_is_fair(_metadata, d, round, woken));
 		d->rounds++;
 		d->lates += d->late;
-		if (d->late != was_late && step > 1)
+		alike = d->late == was_late ? alike + 1 : 0;
+		if (!alike && step > (d->least ?: 1))
 			step /= 2;
+		else if (d->least && alike > 2 && step < 8192)
+			step *= 2;
 		if (labs(d->delay) < 100000 || (d->delay > 0) == d->late)
 			d->delay += d->late ? -step : step;
 	}

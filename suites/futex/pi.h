@@ -40,13 +40,16 @@ static inline void store(uint32_t *word, uint32_t value)
 }
 
 // Compares a word of user space that the kernel writes; on failure prints both in hexadecimal.
-#define EXPECT_WORD(want, word) do {							\
+#define WORD_(want, word, otherwise) do {						\
 	uint32_t want_ = (want), seen_ = load(word);					\
 	if (seen_ != want_) {								\
 		TH_LOG("*%s = %#x, want %s = %#x", #word, seen_, #want, want_);		\
 		_metadata->exit_code = KSFT_FAIL;					\
+		otherwise;								\
 	}										\
 } while (0)
+#define EXPECT_WORD(want, word) WORD_(want, word, )
+#define ASSERT_WORD(want, word) WORD_(want, word, return)
 
 static inline long pi_probe(void)
 {

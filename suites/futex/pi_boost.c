@@ -3,6 +3,7 @@
 #include "clause.h"
 #include <limits.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "actor.h"
 #include "deadline.h"
@@ -336,4 +337,129 @@ CLAUSE(a_requeued_waiter_lends_its_priority,
 	EXPECT_EQ(ORDINARY, shown_priority(owner));
 	EXPECT_RET(0, answer(waiter));
 	EXPECT_WORD(waiter->tid | FUTEX_WAITERS, &lock);
+}
+
+CLAUSE(a_waiter_that_is_lowered_lends_less_and_comes_later,
+       "kernel/locking/rtmutex.c rt_mutex_adjust_pi (5.10 to 7.2): a waiter whose priority is lowered while it "
+       "waits lends the lower one from then on, through every lock of the chain, and loses its place to higher "
+       "ones",
+       NEEDS_RT)
+{
+	struct actor *owner = actor_thread(), *middle = actor_thread();
+	uint32_t words[2] = { 0 };
+	FIFO_THREAD(first, 30);
+	FIFO_THREAD(second, 20);
+
+	ASSERT_RET(0, call_as(owner, LOCK_PI(&words[0])));
+	ASSERT_RET(0, call_as(middle, LOCK_PI(&words[1])));
+	ask(middle, LOCK_PI(&words[0]));
+	ASSERT_TRUE(blocks(middle));
+	ask(first, LOCK_PI(&words[1]));
+	ASSERT_TRUE(blocks(first));
+	ask(second, LOCK_PI(&words[1]));
+	ASSERT_TRUE(blocks(second));
+	EXPECT_EQ(FIFO(30), shown_priority(owner));
+	ASSERT_RET(0, set_fifo(first, 10));
+	EXPECT_EQ(FIFO(20), shown_priority(middle));
+	EXPECT_EQ(FIFO(20), shown_priority(owner));
+	ASSERT_RET(0, set_fifo(second, 5));
+	EXPECT_EQ(FIFO(10), shown_priority(middle));
+	EXPECT_EQ(FIFO(10), shown_priority(owner));
+	EXPECT_RET(0, call_as(owner, UNLOCK_PI(&words[0])));
+	ASSERT_RET(0, answer(middle));
+	EXPECT_RET(0, call_as(middle, UNLOCK_PI(&words[1])));
+	ASSERT_WORD(first->tid | FUTEX_WAITERS, &words[1]);
+	EXPECT_RET(0, call_as(first, UNLOCK_PI(&words[1])));
+	EXPECT_RET(0, answer(second));
+}
+
+static bool set_nice(const struct actor *a, int nice)
+{
+	return raw_syscall(__NR_setpriority, PRIO_PROCESS, a->tid, nice) == 0;
+}
+
+CLAUSE(nice_values_neither_lend_nor_pass_by,
+       "kernel/locking/rtmutex.c __waiter_prio (6.1, 7.2): waiters without realtime priority are served in the "
+       "order in which they came, whatever their nice values, and lend none to the owner",
+       .since = KERNEL(5, 15), .config = "FUTEX_PI", .needs = "cap=sys_nice",
+       .commit = "715f7f9ece46 locking/rtmutex: Squash !RT tasks to DEFAULT_PRIO")
+{
+	static const int nice[] = { 19, 5, -20, -5, 0 };
+	struct actor *owner = actor_thread(), *waiter[5];
+	uint32_t word = 0;
+
+	ASSERT_TRUE(set_nice(owner, 10));
+	ASSERT_RET(0, call_as(owner, LOCK_PI(&word)));
+	for (int i = 0; i < 5; i++) {
+		waiter[i] = actor_thread();
+		ASSERT_TRUE(set_nice(waiter[i], nice[i]));
+		ask(waiter[i], LOCK_PI(&word));
+		ASSERT_TRUE(blocks(waiter[i]));
+		EXPECT_EQ(30, shown_priority(owner));
+	}
+	EXPECT_RET(0, call_as(owner, UNLOCK_PI(&word)));
+	for (int i = 0; i < 5; i++) {
+		ASSERT_WORD(waiter[i]->tid | FUTEX_WAITERS, &word);
+		EXPECT_RET(0, answer(waiter[i]));
+		EXPECT_RET(0, call_as(waiter[i], UNLOCK_PI(&word)));
+	}
+}
+
+// A thread that takes a lock, and makes a thread and a process when it is told to; both live until *gate changes.
+struct maker {
+	uint32_t word, gate;
+	char *stacks[2];
+	volatile long locked, made[2];
+	volatile int go;
+};
+
+static int waits_at_gate(void *arg)
+{
+	struct maker *m = arg;
+
+	while (!load(&m->gate))
+		raw_syscall(NR_FUTEX, &m->gate, FUTEX_WAIT, 0, NULL, NULL, 0);
+	return 0;
+}
+
+static int maker_main(void *arg)
+{
+	static const unsigned long flags[] = { THREAD_FLAGS, CLONE_VM | SIGCHLD };
+	struct maker *m = arg;
+
+	m->locked = raw_syscall(LOCK_PI(&m->word)) == 0 ? 1 : -1;
+	if (!wait_until(m->go))
+		return 1;
+	for (int i = 0; i < 2; i++)
+		m->made[i] = raw_clone(flags[i], m->stacks[i], waits_at_gate, m, NULL, NULL, NULL);
+	return waits_at_gate(arg);
+}
+
+CLAUSE(a_lent_priority_is_not_inherited_by_those_the_owner_makes,
+       "kernel/sched/core.c sched_fork (5.10 to 7.2): a thread or a process that an owner makes while it is lent a "
+       "priority has the owner's own",
+       NEEDS_RT, .needed_by = "glibc:pthread_create")
+{
+	struct maker m = { 0 };
+	struct thread owner;
+	FIFO_THREAD(waiter, 30);
+
+	for (int i = 0; i < 2; i++)
+		m.stacks[i] = (char *)shared_memory(THREAD_STACK) + THREAD_STACK;
+	ASSERT_OK(thread_start(&owner, maker_main, &m));
+	ASSERT_TRUE(wait_until(m.locked));
+	ask(waiter, LOCK_PI(&m.word));
+	ASSERT_TRUE(blocks(waiter));
+	ASSERT_EQ(FIFO(30), priority_of(owner.known_as));
+	m.go = 1;
+	ASSERT_TRUE(wait_until(m.made[1]));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_OK(m.made[i]);
+		EXPECT_EQ(ORDINARY, priority_of(m.made[i]));
+	}
+	EXPECT_EQ(FIFO(30), priority_of(owner.known_as));
+	store(&m.gate, 1);
+	raw_syscall(NR_FUTEX, &m.gate, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	EXPECT_EQ(m.made[1], waitpid(m.made[1], NULL, 0));
+	EXPECT_RET(0, answer(waiter));	// the owner has died
 }

@@ -276,3 +276,40 @@ CLAUSE(a_ring_of_locks_is_a_deadlock,
 	for (int size = 2; size <= 4; size++)
 		check_ring(_metadata, size);
 }
+
+// Calls that wake two waiters of a word, of which the second waits for a PI lock: none of them may wake that.
+static const struct { const char *name; int op; long count2; long value3; } wrong_wakes[] = {
+	{ "WAKE", FUTEX_WAKE, 0, 0 },
+	{ "WAKE_BITSET", FUTEX_WAKE_BITSET, 0, FUTEX_BITSET_MATCH_ANY },
+	{ "WAKE_OP", FUTEX_WAKE_OP, 0, FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 1) },
+	{ "REQUEUE", FUTEX_REQUEUE, 0, 0 },
+	{ "CMP_REQUEUE", FUTEX_CMP_REQUEUE, 0, 0 },
+};
+
+CLAUSE(a_wake_that_meets_a_pi_waiter_loses_none_that_came_before,
+       "futex(2) ERRORS EINVAL, kernel/futex/waitwake.c futex_wake, requeue.c (5.10 to 7.2): a waiter for a PI "
+       "lock is not woken by these calls but refused; who was taken from the queue before it goes on, and it waits "
+       "on",
+       NEEDS_PI)
+{
+	for (int i = 0; i < sizeof(wrong_wakes) / sizeof(*wrong_wakes); i++) {
+		struct actor *plain = actor_thread(), *waiter = actor_thread();
+		uint32_t condition = 0, lock = 0, other = 0;
+		long result;
+
+		ask(plain, NR_FUTEX, &condition, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+		ASSERT_TRUE(blocks(plain));
+		ask(waiter, WAIT_REQUEUE_PI(&condition, 0, &lock));
+		ASSERT_TRUE(blocks(waiter));
+		result = raw_syscall(NR_FUTEX, &condition, wrong_wakes[i].op | FUTEX_PRIVATE_FLAG, 2, wrong_wakes[i].count2, &other,
+				     wrong_wakes[i].value3);
+		EXPECT_EQ(-EINVAL, result) {
+			TH_LOG("FUTEX_%s", wrong_wakes[i].name);
+		}
+		ASSERT_RET(0, answer(plain));
+		EXPECT_TRUE(blocks(waiter));
+		EXPECT_RET(1, raw_syscall(CMP_REQUEUE_PI(&condition, 1, 0, &lock, 0)));
+		EXPECT_RET(0, answer(waiter));
+		EXPECT_WORD(waiter->tid, &lock);
+	}
+}

@@ -147,3 +147,27 @@ CLAUSE(a_robust_word_is_compared_with_the_tid_of_the_pid_namespace,
 	EXPECT_WORD(FUTEX_OWNER_DIED, &held->lock[0].word);
 	EXPECT_WORD(first->tid, &held->lock[1].word);
 }
+
+CLAUSE(a_robust_list_is_asked_for_by_the_tid_of_the_callers_pid_namespace,
+       "get_robust_list(2), pid_namespaces(7): the TID is one of the caller's pid namespace: 1 is the first "
+       "process there, and who is not in it has none [GLC-4]",
+       .needs = "cap=sys_admin")
+{
+	struct {
+		struct robust_list_head head, *got;
+		size_t size;
+	} *s = shared_memory(sizeof(*s));
+	struct actor *first = actor_process_with(CLONE_NEWPID);
+
+	if (!first)
+		SKIP(return, "cannot make a pid namespace");
+	ASSERT_RET(0, call_as(first, SET_ROBUST_LIST(&s->head)));
+	s->got = &s->head + 1;
+	EXPECT_RET(0, call_as(first, __NR_get_robust_list, 1, &s->got, &s->size));
+	EXPECT_EQ((void *)&s->head, (void *)s->got);
+	EXPECT_ERR(ESRCH, call_as(first, __NR_get_robust_list, first->tid, &s->got, &s->size));
+	s->got = &s->head + 1;
+	EXPECT_RET(0, raw_syscall(__NR_get_robust_list, first->tid, &s->got, &s->size));
+	EXPECT_EQ((void *)&s->head, (void *)s->got);
+	EXPECT_TRUE(is_killed(first));
+}

@@ -2,8 +2,9 @@
 // futex(2): no wake is lost and none is invented when a wait meets a wake, a requeue, its timeout or a signal.
 #include "clause.h"
 
-#include "sigaction.h"
 #include "duel.h"
+#include "guard.h"
+#include "sigaction.h"
 
 // A wait of a round begins while the word still holds the round before.
 static long wait_for_round(struct duel *d, uint32_t round)
@@ -170,4 +171,47 @@ CLAUSE(a_wake_that_meets_a_signal_is_one_or_the_other,
 
 	ASSERT_OK(raw_sigaction(SIGUSR1, ignore_it, 0));
 	fight(_metadata, &d);
+}
+
+#define PAIRS 60
+
+// Two waiters and the shared memory that both use as a futex for the first time.
+struct pair {
+	uint32_t *word;
+	volatile int ready;
+	struct waiter w[2];
+};
+
+static struct pair *meeting;
+
+static int waits_with_the_other(void *arg)
+{
+	struct pair *p = meeting;
+
+	__atomic_add_fetch(&p->ready, 1, __ATOMIC_SEQ_CST);
+	spin_until(p->ready == 2);
+	return waiter_main(arg);
+}
+
+CLAUSE(two_that_use_new_shared_memory_at_once_mean_the_same_word,
+       "kernel/futex/core.c get_inode_sequence_number (5.10 to 7.2): the identity of a word in a file is given "
+       "once: waiters that are the first two to use the file, at the same instant, are both woken",
+       .needs = "cpus=2", .commit = "8019ad13ef7f futex: Fix inode life-time issue", .needed_by = "glibc:sem_wait")
+{
+	for (int i = 0; i < PAIRS; i++) {
+		struct pair p = { .word = shared_memory(page_size()) };
+
+		*p.word = 1;
+		meeting = &p;
+		for (int n = 0; n < 2; n++) {
+			p.w[n] = waiter_on(p.word, FUTEX_WAIT);
+			ASSERT_OK(thread_start(&p.w[n].thread, waits_with_the_other, &p.w[n]));
+			p.w[n].tid = p.w[n].thread.known_as;
+		}
+		for (int n = 0; n < 2; n++)
+			ASSERT_TRUE(wait_until(is_asleep(p.w[n].tid)));
+		ASSERT_RET(2, futex_wake_shared(p.word, 2));
+		ASSERT_TRUE(all_returned(p.w, 2, 0));
+		munmap(p.word, page_size());
+	}
 }

@@ -2,8 +2,8 @@
 // futex(2) FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: waiters are moved from word to word without waking.
 #include "clause.h"
 #include "guard.h"
+#include "ranked.h"
 #include "sigaction.h"
-#include "waiter.h"
 
 #define MS 1000000LL
 
@@ -177,6 +177,35 @@ CLAUSE(requeue_keeps_the_order,
 	}
 }
 
+CLAUSE(requeue_keeps_the_rank,
+       "kernel/futex/requeue.c requeue_futex (5.10 to 7.2): real-time waiters are woken first on the second word "
+       "too, in the order of their priority, whoever waited there before; equals in the order in which they were "
+       "moved",
+       .needs = "cap=sys_nice", .needed_by = "glibc:pthread_cond_broadcast")
+{
+	static const int order[] = { 2, 5, 3, 6, 1, 0, 4, 7 };
+	struct ranked r[8] = {
+		{ .priority = 0 }, { .priority = 1 }, { .priority = 5 }, { .priority = 3 }, { .priority = 0 }, { .priority = 5 },
+		{ .priority = 2 }, { .priority = 0 },
+	};
+	uint32_t from = 0, middle = 0, to = 0;
+	int asleep = ranked_sleep_on(r, 6, &from, FUTEX_WAIT_PRIVATE);
+
+	if (asleep == -EPERM)
+		SKIP(return, "no real-time priority to be had here (cgroup without rt_runtime, or seccomp)");
+	ASSERT_EQ(1, asleep);
+	ASSERT_EQ(1, ranked_sleep_on(r + 6, 1, &to, FUTEX_WAIT_PRIVATE));
+	EXPECT_RET(6, futex_requeue(&from, 0, INT_MAX, &middle));
+	EXPECT_RET(6, futex_cmp_requeue(&middle, 0, INT_MAX, &to, 0));
+	ASSERT_EQ(1, ranked_sleep_on(r + 7, 1, &to, FUTEX_WAIT_PRIVATE));
+	FOR_EACH(i, order) {
+		EXPECT_RET(1, futex_wake(&to, 1));
+		for (unsigned int later = i + 1; later < ARRAY_SIZE(order); later++)
+			ASSERT_TRUE(is_asleep(r[order[later]].w.tid));
+		EXPECT_RET(0, waiter_result(&r[order[i]].w));
+	}
+}
+
 CLAUSE(requeue_to_the_same_word_loses_nobody,
        "kernel/futex/requeue.c futex_requeue (7.2): uaddr may equal uaddr2 (but for PI): the waiters stay, and are "
        "counted",
@@ -238,6 +267,24 @@ CLAUSE(waiters_can_be_moved_on_and_on,
 		}
 		EXPECT_TRUE(all_returned(w, 8, 0));
 	}
+}
+
+CLAUSE(a_moved_waiter_is_found_under_its_new_word_wherever_that_is_kept,
+       "kernel/futex/requeue.c requeue_futex (5.10 to 7.2): a waiter that was moved waits for the second word and "
+       "no other, whether or not the kernel keeps both in one place",
+       .needed_by = "glibc:pthread_cond_broadcast")
+{
+	// So many that some neighbours share one of the kernel's queues, unless it has very many of them.
+	const int count = 5000;
+	uint32_t *words = private_memory(count * sizeof(*words));
+	struct waiter w;
+
+	ASSERT_TRUE(sleeps_on(&w, &words[0], FUTEX_WAIT_PRIVATE));
+	for (int i = 1; i < count; i++)
+		ASSERT_RET(1, futex_requeue(&words[i - 1], 0, 1, &words[i]));
+	EXPECT_RET(0, futex_wake(&words[0], 1));
+	EXPECT_RET(1, futex_wake(&words[count - 1], 1));
+	EXPECT_RET(0, waiter_result(&w));
 }
 
 CLAUSE(a_requeued_waiter_keeps_its_timeout,

@@ -312,3 +312,99 @@ CLAUSE(a_word_in_a_page_shared_by_fork_is_written_in_the_owners_copy,
 				      &no_time, NULL, 0));
 	EXPECT_TRUE(is_killed(copy));
 }
+
+#define HEIRLOOMS 8
+
+// Locks of a thread that dies, and who takes each of them the moment it is marked: by its word, without a call.
+struct estate {
+	struct robust_lock locks[HEIRLOOMS], heirs;	// the heir's own list: only itself
+	volatile int ready, given_up;
+};
+
+static int inherits_at_once(void *arg)
+{
+	struct estate *e = arg;
+
+	e->ready = 1;
+	for (int i = 0; i < HEIRLOOMS; i++) {
+		while (!(load(&e->locks[i].word) & FUTEX_OWNER_DIED))
+			if (e->given_up)
+				return 1;
+		__atomic_store_n(&e->locks[i].entry.next, &e->heirs.entry, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+CLAUSE(a_lock_that_its_heir_has_linked_elsewhere_does_not_lose_the_others,
+       "kernel/futex/core.c exit_robust_list (5.10 to 7.2): the entry's pointer to the next is read before its "
+       "lock is given up: the heir may link the entry into its own list at once, and all other locks of the dead "
+       "are marked [GLC-4]",
+       .needs = "cpus=2", .needed_by = "glibc:pthread_mutex_lock")
+{
+	for (int life = 0; life < 15; life++) {
+		struct actor *owner = actor_thread();
+		struct estate *e = shared_memory(sizeof(*e));
+		struct robust_list_head head;
+		struct thread heir;
+
+		robust_link(&head, e->locks, HEIRLOOMS, 0);
+		e->heirs.entry.next = &e->heirs.entry;
+		for (int i = 0; i < HEIRLOOMS; i++)
+			store(&e->locks[i].word, owner->tid | FUTEX_WAITERS);
+		ASSERT_RET(0, call_as(owner, SET_ROBUST_LIST(&head)));
+		ASSERT_OK(thread_start(&heir, inherits_at_once, e));
+		ASSERT_TRUE(wait_until(e->ready));
+		EXPECT_TRUE(ends(owner));
+		for (int i = 0; i < HEIRLOOMS; i++)
+			EXPECT_WORD(FUTEX_WAITERS | FUTEX_OWNER_DIED, &e->locks[i].word);
+		e->given_up = 1;
+		ASSERT_TRUE(thread_join(&heir));
+		ASSERT_EQ(0, _metadata->exit_code);
+	}
+}
+
+// Marks the word and takes the mark back, as long as its owner lives. With pauses: the kernel tries again until nobody
+// comes between.
+struct marked {
+	struct robust_lock lock;
+	uint32_t owner;
+	volatile int ready, given_up;
+};
+
+static int marks_again_and_again(void *arg)
+{
+	struct marked *m = arg;
+	uint32_t seen = m->owner;
+
+	do {
+		__atomic_compare_exchange_n(&m->lock.word, &seen, seen ^ FUTEX_WAITERS, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		m->ready = 1;
+		for (volatile int pause = 300; pause; pause--)
+			;
+	} while (!((seen = load(&m->lock.word)) & FUTEX_OWNER_DIED) && !m->given_up);
+	return 0;
+}
+
+CLAUSE(a_word_that_is_being_marked_by_a_waiter_is_marked_by_the_death_too,
+       "kernel/futex/core.c handle_futex_death (5.10 to 7.2): a word that a waiter changes in the very moment of "
+       "its owner's death is read again: it ends with FUTEX_OWNER_DIED [GLC-4]",
+       .needs = "cpus=2", .needed_by = "glibc:pthread_mutex_lock")
+{
+	for (int life = 0; life < 30; life++) {
+		struct marked *m = shared_memory(sizeof(*m));
+		struct actor *owner = actor_thread();
+		struct robust_list_head head;
+		struct thread waiter;
+
+		m->owner = owner->tid;
+		robust_link(&head, &m->lock, 1, 0);
+		ASSERT_TRUE(owns(owner, &head, &m->lock, 1));
+		ASSERT_OK(thread_start(&waiter, marks_again_and_again, m));
+		ASSERT_TRUE(wait_until(m->ready));
+		EXPECT_TRUE(ends(owner));
+		ASSERT_EQ(FUTEX_OWNER_DIED, load(&m->lock.word) & ~FUTEX_WAITERS);
+		m->given_up = 1;
+		ASSERT_TRUE(thread_join(&waiter));
+	}
+}

@@ -111,3 +111,56 @@ CLAUSE(realtime_deadlines_know_no_time_namespace,
 		}
 	}
 }
+
+struct stopped {
+	uint32_t word;
+	volatile long result;
+	volatile int returned;
+	long long took;
+};
+
+// In the namespace, for so long; FUTEX_WAIT_BITSET until a moment of its clock.
+static __attribute__((noreturn)) void waits_to_be_stopped(struct stopped *s, int op, long long ns)
+{
+	long long start = clock_ns(CLOCK_MONOTONIC);
+	struct __kernel_timespec timeout = timespec_of(ns + (op == FUTEX_WAIT_PRIVATE ? 0 : start));
+	long result;
+
+	result = futex_call(&s->word, op, 0, &timeout, NULL, FUTEX_BITSET_MATCH_ANY);
+	s->took = clock_ns(CLOCK_MONOTONIC) - start;
+	s->result = result;
+	__atomic_store_n(&s->returned, 1, __ATOMIC_RELEASE);
+	_exit(0);
+}
+
+CLAUSE(a_stopped_waiter_keeps_its_deadline_in_a_time_namespace,
+       "kernel/futex/waitwake.c futex_wait_restart (5.10 to 7.2): the deadline of a wait that goes on after a stop "
+       "is not shifted by the namespace's offset, be it once more or for the first time: it ends by it, and not "
+       "before [FUT-5]",
+       .config = "TIME_NS", .probe = enter_time_namespace, .absent_errno = EINVAL, .needs = "cap=sys_admin",
+       .needed_by = "go:futexsleep")
+{
+	static const int ops[] = { FUTEX_WAIT_PRIVATE, FUTEX_WAIT_BITSET_PRIVATE };
+	const long long interval = 10 * MS * slowness();
+
+	EACH_SHIFT(shift) {
+		if (!shift_monotonic(shift))
+			SKIP(return, "cannot write /proc/self/timens_offsets");
+		FOR_EACH(i, ops) {
+			struct stopped *s = shared_memory(sizeof(*s));
+			pid_t child = fork();
+
+			if (child == 0)
+				waits_to_be_stopped(s, ops[i], interval);
+			ASSERT_TRUE(wait_until(is_asleep(child) || s->returned));
+			kill(child, SIGSTOP);
+			ASSERT_TRUE(wait_until(task_state(child) == 'T' || s->returned));
+			kill(child, SIGCONT);
+			EXPECT_TRUE(wait_until(s->returned));
+			kill(child, SIGKILL);
+			ASSERT_EQ(child, waitpid(child, NULL, 0));
+			EXPECT_ERR(ETIMEDOUT, s->result);
+			EXPECT_LE(interval, s->took);
+		}
+	}
+}

@@ -2,10 +2,8 @@
 // futex(2) FUTEX_WAKE: how many waiters are woken, which, and in what order.
 #include "clause.h"
 
-#include <sched.h>
-
 #include "guard.h"
-#include "waiter.h"
+#include "ranked.h"
 
 #define MANY 8
 
@@ -141,46 +139,44 @@ CLAUSE(equal_waiters_are_woken_in_the_order_in_which_they_came,
 	}
 }
 
-struct ranked {
-	struct waiter w;
-	int priority;		// of SCHED_FIFO; 0 for an ordinary thread
-	volatile long scheduler;
-};
-
-static int ranked_main(void *arg)
-{
-	struct ranked *r = arg;
-	struct sched_param param = { .sched_priority = r->priority };
-
-	r->scheduler = raw_syscall(__NR_sched_setscheduler, 0, r->priority ? SCHED_FIFO : SCHED_OTHER, &param);
-	return waiter_main(&r->w);
-}
-
 CLAUSE(real_time_waiters_are_woken_first_by_priority,
        "kernel/futex/core.c __futex_queue (7.2): real-time threads are woken first, in the order of their priority, "
        "equals in the order in which they came [FUT-12]",
        .needs = "cap=sys_nice", .needed_by = "glibc:pthread_cond_signal")
 {
 	struct ranked r[] = {
-		{ .priority = 0 }, { .priority = 1 }, { .priority = 5 }, { .priority = 3 }, { .priority = 0 }, { .priority = 5 },
+		{ .priority = 0 }, { .priority = 1 }, { .priority = 5 },
+		{ .priority = 3 }, { .priority = 0 }, { .priority = 5 },
 	};
 	static const int order[] = { 2, 5, 3, 1, 0, 4 };
 	uint32_t word = 0;
+	int asleep = ranked_sleep_on(r, ARRAY_SIZE(r), &word, FUTEX_WAIT_PRIVATE);
 
-	FOR_EACH(i, r) {
-		r[i].w = waiter_on(&word, FUTEX_WAIT_PRIVATE);
-		ASSERT_OK(r[i].w.tid = thread_start(&r[i].w.thread, ranked_main, &r[i]));
-		ASSERT_TRUE(wait_until(is_asleep(r[i].w.tid) || r[i].w.returned));
-		if (r[i].scheduler == -EPERM)
-			SKIP(return, "no real-time priority to be had here (cgroup without rt_runtime, or seccomp)");
-		ASSERT_EQ(0, r[i].scheduler);
-		ASSERT_FALSE(r[i].w.returned);
-	}
+	if (asleep == -EPERM)
+		SKIP(return, "no real-time priority to be had here (cgroup without rt_runtime, or seccomp)");
+	ASSERT_EQ(1, asleep);
 	FOR_EACH(i, order) {
 		EXPECT_RET(1, futex_wake(&word, 1));
 		EXPECT_RET(0, waiter_result(&r[order[i]].w));
 		for (unsigned int later = i + 1; later < ARRAY_SIZE(order); later++)
 			EXPECT_TRUE(is_asleep(r[order[later]].w.tid));
+	}
+}
+
+CLAUSE(nice_values_do_not_change_the_order,
+       "kernel/futex/core.c __futex_queue (5.10 to 7.2): threads without real-time priority are woken in the order "
+       "in which they came, whatever their nice values [FUT-12]",
+       .needs = "cap=sys_nice", .needed_by = "go:futexwakeup glibc:pthread_cond_signal")
+{
+	struct ranked r[] = { { .nice = 19 }, { .nice = 1 }, { .nice = -20 }, { .nice = -1 }, { .nice = 5 }, { .nice = 0 } };
+	uint32_t word = 0;
+
+	ASSERT_EQ(1, ranked_sleep_on(r, ARRAY_SIZE(r), &word, FUTEX_WAIT_PRIVATE));
+	FOR_EACH(i, r) {
+		EXPECT_RET(1, futex_wake(&word, 1));
+		for (unsigned int later = i + 1; later < ARRAY_SIZE(r); later++)
+			ASSERT_TRUE(is_asleep(r[later].w.tid));
+		EXPECT_RET(0, waiter_result(&r[i].w));
 	}
 }
 

@@ -135,7 +135,9 @@ static int wait_to_be_killed(void *arg)
 	raw_syscall(__NR_kill, 1, SIGTERM);
 	raw_syscall(__NR_kill, 1, SIGKILL);
 	in->sent = 1;
-	return raw_syscall(__NR_ppoll, NULL, 0, NULL, NULL, 0);
+	for (;;)
+		raw_syscall(NR_PPOLL, NULL, 0, NULL, NULL, 0);
+	return 0;
 }
 
 CLAUSE(the_first_process_is_shielded_from_within_and_not_from_without,
@@ -152,4 +154,31 @@ CLAUSE(the_first_process_is_shielded_from_within_and_not_from_without,
 	EXPECT_RET(0, raw_syscall(__NR_kill, child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static int comes_too_late(void *unused)
+{
+	static const unsigned long kinds[] = { SIGCHLD, CLONE_VM | SIGCHLD, CLONE_VM | CLONE_VFORK | SIGCHLD };
+	static char stack[THREAD_STACK] __attribute__((aligned(16)));
+	long first;
+
+	if (raw_syscall(__NR_unshare, CLONE_NEWPID))
+		return 1;
+	first = raw_clone(SIGCHLD, stack + sizeof(stack), leave, NULL, NULL, NULL, NULL);
+	if (is_error(first) || raw_syscall(__NR_wait4, first, NULL, 0, NULL) != first)
+		return 2;
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (int again = 0; again < 3; again++)
+			if (raw_clone(kinds[i], stack + sizeof(stack), leave, NULL, NULL, NULL, NULL) != -ENOMEM)
+				return 3 + i;
+	return raw_syscall(__NR_wait4, -1, NULL, 0, NULL) != -ECHILD;
+}
+
+CLAUSE(nobody_is_made_in_a_namespace_whose_first_process_has_ended,
+       "pid_namespaces(7) The namespace init process, fork(2) ERRORS ENOMEM: once the first process of the namespace has "
+       "ended no other can be made there: ENOMEM, which is no error to try again", IN_NEW_PID_NAMESPACE, .needed_by = USERS)
+{
+	IN_CHILD {
+		_exit(comes_too_late(NULL));
+	}
 }

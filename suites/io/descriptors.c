@@ -2,6 +2,8 @@
 // open(2), fcntl(2), dup3(2): which number a descriptor gets, and what a start-up check of 0, 1 and 2 sees.
 #include "io.h"
 
+#include <sys/resource.h>
+
 #define USERS "go:checkfds rust:std::sys::init"
 
 #define flags_of(fd)    raw_syscall(__NR_fcntl, fd, F_GETFD)
@@ -109,4 +111,34 @@ CLAUSE(copies_share_position_and_status_and_not_the_mark,
 	EXPECT_EQ(O_NONBLOCK, raw_syscall(__NR_fcntl, fd, F_GETFL) & O_NONBLOCK);
 	raw_syscall(__NR_close, copy);
 	EXPECT_EQ(30, position(fd));
+}
+
+CLAUSE(numbers_at_the_limit_are_refused_apart_from_numbers_used_up,
+       "fcntl(2) F_DUPFD, ERRORS EINVAL, EMFILE: a number that is negative or at the limit RLIMIT_NOFILE is EINVAL; "
+       "EMFILE says "
+       "that all from there up to the limit are in use; dup3(2) to such a number is EBADF [RLM-1]", .needed_by = USERS)
+{
+	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC };
+	struct rlimit limit;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = 64;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_ERR(EINVAL, raw_syscall(__NR_fcntl, 0, commands[i], 64));
+		EXPECT_ERR(EINVAL, raw_syscall(__NR_fcntl, 0, commands[i], 65));
+		EXPECT_ERR(EINVAL, raw_syscall(__NR_fcntl, 0, commands[i], 1 << 20));
+		EXPECT_ERR(EINVAL, raw_syscall(__NR_fcntl, 0, commands[i], 0x7fffffff));
+		EXPECT_ERR(EINVAL, raw_syscall(__NR_fcntl, 0, commands[i], -1));
+		EXPECT_RET(63 - i, raw_syscall(__NR_fcntl, 0, commands[i], 63 - i));
+		EXPECT_ERR(EMFILE, raw_syscall(__NR_fcntl, 0, commands[i], 63 - i));
+	}
+	EXPECT_ERR(EBADF, raw_syscall(__NR_dup3, 0, 64, 0));
+	EXPECT_RET(62, raw_syscall(__NR_dup3, 0, 62, 0));
+	for (int fd = 0; fd < 64; fd++)
+		if (flags_of(fd) == -EBADF)
+			ASSERT_RET(fd, raw_syscall(__NR_dup3, 0, fd, 0));
+	EXPECT_ERR(EMFILE, raw_syscall(__NR_dup, 0));
+	EXPECT_ERR(EMFILE, open_null(O_RDONLY));
+	EXPECT_ERR(EMFILE, raw_syscall(__NR_fcntl, 0, F_DUPFD, 0));
 }

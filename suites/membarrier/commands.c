@@ -182,6 +182,9 @@ CLAUSE(registrations_can_be_read_back,
 	long issued = barrier(MEMBARRIER_CMD_GET_REGISTRATIONS);
 
 	EXPECT_EQ(0, issued & ~mask);
+	EXPECT_RET(0, barrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED));
+	issued |= MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
+	EXPECT_RET(issued, barrier(MEMBARRIER_CMD_GET_REGISTRATIONS));
 	for (unsigned int i = 0; i < ARRAY_SIZE(expedited); i++) {
 		if (!(mask & expedited[i].registration))
 			continue;

@@ -4,6 +4,7 @@
 #include "../rseq/worker.h"
 
 #include <linux/membarrier.h>
+#include <sched.h>
 
 #define USERS "tcmalloc:rseq_fence jvm:icache"
 
@@ -63,6 +64,33 @@ CLAUSE(an_rseq_barrier_on_a_cpu_restarts_the_section_there,
 			EXPECT_RESTARTED(&w, barrier_on(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, w.cpu));
 		EXPECT_TRUE(worker_stop(&w));
 	}
+}
+
+CLAUSE(a_barrier_reaches_other_processes_in_the_same_memory,
+       "kernel/sched/membarrier.c membarrier_private_expedited (5.10, 7.2): the barrier is for every task that runs "
+       "in the "
+       "memory of the caller: one that clone(2) made with CLONE_VM alone is reached as a thread is, by a CPU's "
+       "number too "
+       "[RSQ-4]", .needs = "cpus=2", .timeout = 30, MEMBARRIER_RSEQ)
+{
+	struct worker w = { .area = rseq_area(), .word = rseq_words(), .request = 1, .cpu = rseq_cpu(1) };
+	char *stack = guarded(THREAD_STACK);
+	long child;
+
+	NEEDS_A_SECTION;
+	w.entered = w.word + 64;
+	ASSERT_RET(0, barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ));
+	ASSERT_RET(0, rseq_pin(0, rseq_cpu(0)));
+	child = raw_clone(CLONE_VM | SIGCHLD, stack + THREAD_STACK, worker_runs, &w, NULL, NULL, NULL);
+	ASSERT_OK(child);
+	EXPECT_TRUE(wait_until(w.done) && w.result == 0);
+	for (int round = 0; round < 8 && w.result >= 0; round++) {
+		EXPECT_RESTARTED(&w, barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ));
+		EXPECT_RESTARTED(&w, barrier_on(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, w.cpu));
+	}
+	w.stop = 1;
+	(*w.word)++;
+	EXPECT_RET(child, raw_syscall(__NR_wait4, child, NULL, 0, NULL));
 }
 
 CLAUSE(a_cpu_that_is_not_there_has_no_sections,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // madvise(2): MADV_DONTNEED and MADV_FREE, and what any advice refuses.
 #include "clause.h"
+
+#include <fcntl.h>
+
 #include "maps.h"
 #include "mm.h"
 
@@ -164,6 +167,37 @@ CLAUSE(what_is_written_after_free_stays,
 		madvise_raw(p, 64 * page_size(), MADV_PAGEOUT);
 		EXPECT_TRUE(are_marked(p, 64, 'A' + round));
 	}
+}
+
+CLAUSE(what_others_write_after_free_stays_as_well,
+       "madvise(2) MADV_FREE: once pages in the range have been written, the data is not lost: by another thread, by"
+       " read(2), by a debugger through /proc/pid/mem [MAD-2]", .needs = "file=/proc/self/mem",
+       .needed_by = "go:sysUnused jemalloc:pages_purge_lazy")
+{
+	struct toucher t = { 0 };
+	char *p = pages(24);
+	int ends[2], mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+
+	ASSERT_GE(mem, 0);
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_TRUE(toucher_start(&t));
+	for (int round = 0; round < 3; round++) {
+		memset(p, 'o', 24 * page_size());
+		ASSERT_EQ(NO_FAULT, other_touches(&t, p, WRITE));
+		ASSERT_RET(0, madvise_raw(p, 24 * page_size(), MADV_FREE));
+		for (int i = 0; i < 24; i += 3) {
+			ASSERT_EQ(NO_FAULT, other_touches(&t, p + i * page_size(), WRITE));
+			ASSERT_RET(1, raw_syscall(__NR_write, ends[1], "w", 1));
+			ASSERT_RET(1, raw_syscall(__NR_read, ends[0], p + (i + 1) * page_size(), 1));
+			ASSERT_EQ(1, pwrite64(mem, "w", 1, (uintptr_t)p + (i + 2) * page_size()));
+		}
+		madvise_raw(p, 24 * page_size(), MADV_PAGEOUT);
+		for (int i = 0; i < 24; i++) {
+			EXPECT_EQ('w', p[i * page_size()])
+				TH_LOG("written by %s", i % 3 ? i % 3 == 1 ? "read" : "mem" : "a thread");
+		}
+	}
+	EXPECT_TRUE(toucher_stop(&t));
 }
 
 CLAUSE(free_is_for_private_anonymous_memory_alone,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Code that a program writes and then runs: mprotect(2) with PROT_EXEC, in one thread and across threads.
 #include "clause.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+
 #include "maps.h"
 #include "mm.h"
 
@@ -137,4 +141,83 @@ CLAUSE(code_written_through_one_view_of_a_memfd_runs_through_another,
 		EXPECT_EQ(i % 2 ? TRAPS : UNDEFINED, run(code + 64 * i));
 	}
 	EXPECT_EQ(FORBIDDEN, touch(code, WRITE));
+}
+
+#define READ_IS_EXECUTE 0x400000	/* READ_IMPLIES_EXEC of personality(2) */
+
+CLAUSE(what_can_be_read_can_be_run_by_those_of_old,
+       "personality(2) READ_IMPLIES_EXEC: with this flag set, PROT_READ implies PROT_EXEC for mmap(2), and for"
+       " mprotect(2); memory that cannot be read stays as it is", .needs = "file=/proc/self/smaps")
+{
+	char *p = pages(1), *q, *none;
+	struct mapping m;
+
+	if (is_error(raw_syscall(__NR_personality, READ_IS_EXECUTE)))
+		SKIP(return, "personality(2) is not allowed here");
+	q = (char *)mmap_raw(NULL, page_size(), RW, ANONYMOUS, -1, 0);
+	none = (char *)mmap_raw(NULL, page_size(), PROT_NONE, ANONYMOUS, -1, 0);
+	ASSERT_OK((long)q);
+	write_code(q, UNDEFINED);
+	EXPECT_EQ(UNDEFINED, run(q));
+	ASSERT_TRUE(find_mapping(0, q, &m));
+	EXPECT_NE(NULL, strstr(m.text, " rwxp ")) TH_LOG("%.60s", m.text);
+	ASSERT_TRUE(find_mapping(0, none, &m));
+	EXPECT_NE(NULL, strstr(m.text, " ---p ")) TH_LOG("%.60s", m.text);
+	write_code(p, UNDEFINED);
+	ASSERT_OK(mprotect_raw(p, page_size(), PROT_READ));
+	EXPECT_EQ(UNDEFINED, run(p));
+	ASSERT_RET(READ_IS_EXECUTE, raw_syscall(__NR_personality, 0));
+	q = (char *)mmap_raw(NULL, page_size(), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_TRUE(find_mapping(0, q, &m));
+	EXPECT_NE(NULL, strstr(m.text, " rw-s ")) TH_LOG("%.60s", m.text);
+}
+
+// A file of a tmpfs that nobody sees and from which nothing may be run: its descriptor or -errno, a page long.
+static long file_without_exec(void)
+{
+	long fs = raw_syscall(__NR_fsopen, "tmpfs", FSOPEN_CLOEXEC), mount, fd;
+
+	if (fs < 0)
+		return fs;
+	fd = raw_syscall(__NR_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	mount = fd < 0 ? fd : raw_syscall(__NR_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOEXEC);
+	if (mount < 0)
+		return mount;
+	fd = raw_syscall(__NR_openat, mount, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0755);
+	return fd >= 0 && ftruncate(fd, page_size()) ? -errno : fd;
+}
+
+CLAUSE(a_file_of_a_mount_without_exec_is_not_made_executable,
+       "mmap(2) ERRORS EPERM: PROT_EXEC, and the file is on a filesystem that was mounted no-exec; mprotect(2) EACCES:"
+       " memory cannot be given the access; execve(2) EACCES, also where reading implies executing",
+       .needs = "file=/proc/self/smaps cap=sys_admin", .needed_by = "v8:CodeRange dotnet:ExecutableAllocator")
+{
+	const int kinds[] = { MAP_PRIVATE, MAP_SHARED };
+	long fd = file_without_exec();
+	char path[48];
+
+	if (fd == -EPERM || fd == -ENODEV || fd == -ENOSYS)
+		SKIP(return, "no tmpfs can be mounted here");
+	ASSERT_GE(fd, 0);
+	for (int i = 0; i < 2; i++) {
+		struct mapping m;
+		char *p = (char *)mmap_raw(NULL, page_size(), RW, kinds[i], fd, 0);
+
+		ASSERT_OK((long)p);
+		EXPECT_ERR(EPERM, mmap_raw(NULL, page_size(), PROT_READ | PROT_EXEC, kinds[i], fd, 0));
+		EXPECT_ERR(EACCES, mprotect_raw(p, page_size(), PROT_READ | PROT_EXEC));
+		EXPECT_ERR(EACCES, mprotect_raw(p, page_size(), PROT_EXEC));
+		EXPECT_OK(mprotect_raw(p, page_size(), PROT_READ));
+		IN_CHILD {
+			if (is_error(raw_syscall(__NR_personality, READ_IS_EXECUTE)))
+				_exit(0);
+			EXPECT_OK(mprotect_raw(p, page_size(), RW));
+			p = (char *)mmap_raw(NULL, page_size(), PROT_READ, kinds[i], fd, 0);
+			ASSERT_OK((long)p);
+			ASSERT_TRUE(find_mapping(0, p, &m));
+			EXPECT_EQ(NULL, strstr(m.text, " r-x")) TH_LOG("%.60s", m.text);
+		}
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%ld", fd);
+	EXPECT_ERR(EACCES, raw_syscall(__NR_execve, path, ((char *[]){ "x", NULL }), environ));
 }

@@ -118,6 +118,49 @@ CLAUSE(a_child_gives_back_only_its_own_copy,
 	EXPECT_EQ(NO_FAULT, touch(p + 6 * page_size(), WRITE));
 }
 
+// Takes advice for its own copy, and has what may go reclaimed.
+static void drop_lazily(char *p, size_t n, int advice)
+{
+	madvise_raw(p, n * page_size(), advice);
+	madvise_raw(p, n * page_size(), MADV_PAGEOUT);
+}
+
+CLAUSE(what_one_process_gives_up_the_other_keeps,
+       "fork(2), madvise(2) MADV_FREE, MADV_DONTNEED, MADV_COLD, MADV_PAGEOUT: pages that parent and child share until"
+       " one of them writes go for the one that gave the advice, and hold their contents for the other [MAD-2]",
+       .needed_by = "go:sysUnused jemalloc:pages_purge_lazy")
+{
+	const int advice[] = { MADV_FREE, MADV_DONTNEED, MADV_COLD, MADV_PAGEOUT };
+	char *p = pages(16);
+
+	for (int i = 0; i < 4; i++) {
+		int ends[2], status = -1;
+		pid_t child;
+		char byte;
+
+		mark_pages(p, 16, 'a');
+		IN_CHILD
+			drop_lazily(p, 16, advice[i]);
+		madvise_raw(p, 16 * page_size(), MADV_PAGEOUT);
+		EXPECT_TRUE(are_marked(p, 16, 'a')) TH_LOG("the child's advice %d", advice[i]);
+
+		ASSERT_EQ(0, pipe(ends));
+		child = fork();
+		if (child == 0) {
+			close(ends[1]);
+			byte = raw_syscall(__NR_read, ends[0], &byte, 1);
+			madvise_raw(p, 16 * page_size(), MADV_PAGEOUT);
+			_exit(byte || !are_marked(p, 16, 'a'));
+		}
+		ASSERT_GT(child, 0);
+		drop_lazily(p, 16, advice[i]);
+		close(ends[0]);
+		close(ends[1]);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status) TH_LOG("the parent's advice %d", advice[i]);
+	}
+}
+
 CLAUSE(shared_memory_stays_shared,
        "fork(2), mmap(2) MAP_SHARED: updates to the mapping are visible to other processes mapping the same region",
        .needed_by = "cpython:multiprocessing jvm:perfMemory")

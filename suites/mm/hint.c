@@ -249,3 +249,28 @@ CLAUSE(a_fixed_mapping_that_leaves_the_address_space_is_enomem,
 	EXPECT_ERR(ENOMEM, mmap_raw(p, -(uintptr_t)p, RW, ANONYMOUS | MAP_FIXED, -1, 0));
 	EXPECT_TRUE(are_marked(p, 2, 'a'));
 }
+
+#ifdef MAP_32BIT
+CLAUSE(an_address_of_31_bits_is_one_where_that_was_asked,
+       "mmap(2) MAP_32BIT: put the mapping into the first 2 Gigabytes of the process address space; ignored when"
+       " MAP_FIXED is set", .needs = "64bit", .needed_by = "v8:CodeRange")
+{
+	const unsigned long end = 0x80000000ul;
+	const size_t sizes[] = { 1, 3, 500 };
+	char *high = island(4, 1);
+
+	for (int i = 0; i < 3; i++) {
+		const void *const hints[] = { NULL, high, high - page_size() };
+
+		for (int k = 0; k < 3; k++) {
+			size_t size = sizes[i] * page_size();
+			long at = mmap_raw(hints[k], size, RW, ANONYMOUS | MAP_32BIT, -1, 0);
+
+			ASSERT_OK(at);
+			EXPECT_LE(at + size, end) TH_LOG("%zu pages, hint %d", sizes[i], k);
+			EXPECT_TRUE(are_zero((char *)at, sizes[i]));
+		}
+	}
+	EXPECT_RET(high, mmap_raw(high, page_size(), RW, ANONYMOUS | MAP_FIXED | MAP_32BIT, -1, 0));
+}
+#endif

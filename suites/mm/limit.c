@@ -90,6 +90,54 @@ CLAUSE(writable_memory_beyond_rlimit_data_is_enomem,
 	}
 }
 
+CLAUSE(writable_memory_does_not_grow_past_rlimit_data,
+       "getrlimit(2) RLIMIT_DATA: the limit affects calls to mmap, mremap and brk: what is private and writable does not"
+       " become more than it says however it grows, and what is not of that kind does")
+{
+	const size_t large = (size_t)64 << 20;
+
+	IN_CHILD {
+		char *p = island(4, 16), *end = (char *)raw_syscall(__NR_brk, 0);
+		char *shared = (char *)mmap_raw(NULL, page_size(), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		char *read_only = pages_of(1, PROT_READ);
+
+		mark_pages(p, 4, 'a');
+		ASSERT_TRUE(set_limit(RLIMIT_DATA, large / 2));
+		EXPECT_ERR(ENOMEM, mremap_raw(p, 4 * page_size(), large, MREMAP_MAYMOVE, 0));
+		EXPECT_RET(p, mremap_raw(p, 4 * page_size(), 8 * page_size(), 0, 0));
+		EXPECT_OK(mremap_raw(shared, page_size(), large, MREMAP_MAYMOVE, 0));
+		EXPECT_OK(mremap_raw(read_only, page_size(), large, MREMAP_MAYMOVE, 0));
+		EXPECT_RET(end, raw_syscall(__NR_brk, end + large));
+		ASSERT_TRUE(set_limit(RLIMIT_DATA, page_size()));
+		EXPECT_ERR(ENOMEM, mremap_raw(p, 8 * page_size(), 9 * page_size(), MREMAP_MAYMOVE, 0));
+		EXPECT_ERR(ENOMEM, mremap_raw(p, 8 * page_size(), 9 * page_size(), 0, 0));
+		EXPECT_RET(p, mremap_raw(p, 8 * page_size(), 4 * page_size(), 0, 0));
+		EXPECT_RET(end, raw_syscall(__NR_brk, end + 16 * page_size()));
+		EXPECT_TRUE(are_marked(p, 4, 'a'));
+	}
+}
+
+CLAUSE(a_child_does_not_count_what_it_was_not_given,
+       "madvise(2) MADV_DONTFORK, getrlimit(2) RLIMIT_AS: the size of a child's address space is that of what it has,"
+       " and its limit leaves room for the rest", .needs = "file=/proc/self/statm")
+{
+	const size_t left_out = 256 * page_size();
+	char *p = pages(256);
+	unsigned long before;
+
+	ASSERT_RET(0, madvise_raw(p, left_out, MADV_DONTFORK));
+	before = mapped_bytes();
+	IN_CHILD {
+		unsigned long now = mapped_bytes();
+
+		EXPECT_EQ(before - left_out, now);
+		ASSERT_TRUE(set_limit(RLIMIT_AS, before));
+		EXPECT_OK(mmap_raw(NULL, left_out, RW, ANONYMOUS, -1, 0));
+		EXPECT_ERR(ENOMEM, mmap_raw(NULL, page_size(), RW, ANONYMOUS, -1, 0));
+	}
+	EXPECT_EQ(before, mapped_bytes());
+}
+
 CLAUSE(an_exhausted_address_space_is_enomem_for_users,
        "mmap(2) ERRORS ENOMEM: no memory is available; never EPERM for a place that only the kernel would have chosen"
        " [MAP-8] [incident 97]",

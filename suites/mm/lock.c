@@ -7,6 +7,9 @@
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
 #endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4	/* 5.7 */
+#endif
 
 #define mlock_raw(address, size)   raw_syscall(__NR_mlock, address, size)
 #define munlock_raw(address, size) raw_syscall(__NR_munlock, address, size)
@@ -149,6 +152,88 @@ CLAUSE(what_is_mapped_in_future_is_locked_where_that_was_asked,
 	}
 }
 
+CLAUSE(what_is_mapped_in_future_is_locked_as_was_asked_last,
+       "mlockall(2) MCL_CURRENT, MCL_FUTURE; mm/mlock.c apply_mlockall_flags (5.10, 7.2): each call says anew what"
+       " holds for later mappings: one of MCL_CURRENT alone ends MCL_FUTURE", .needs = "cap=ipc_lock")
+{
+	const struct { int flags; bool locked, resident; } row[] = {
+		{ MCL_FUTURE, true, true }, { MCL_CURRENT, false, false }, { MCL_CURRENT | MCL_FUTURE, true, true },
+		{ MCL_FUTURE | MCL_ONFAULT, true, false }, { MCL_CURRENT | MCL_ONFAULT, false, false },
+		{ MCL_FUTURE, true, true },
+	};
+
+	IN_CHILD {
+		for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+			long before;
+			char *p;
+
+			ASSERT_RET(0, raw_syscall(__NR_mlockall, row[i].flags));
+			before = locked_bytes();
+			p = (char *)mmap_raw(NULL, 2 * page_size(), RW, ANONYMOUS, -1, 0);
+			ASSERT_OK((long)p);
+			EXPECT_EQ(row[i].resident, is_resident(p)) TH_LOG("row %zu", i);
+			EXPECT_EQ(before + (row[i].locked ? 2 * (long)page_size() : 0), locked_bytes())
+				TH_LOG("row %zu", i);
+			EXPECT_EQ(row[i].locked ? -EINVAL : 0, madvise_raw(p, page_size(), MADV_DONTNEED));
+			ASSERT_OK(munmap_raw(p, 2 * page_size()));
+		}
+	}
+}
+
+AFTER_EXEC(maps_without_locks)
+{
+	char *p = (char *)mmap_raw(NULL, page_size(), RW, ANONYMOUS, -1, 0);
+
+	return !(locked_bytes() == 0 && !is_resident(p));
+}
+
+CLAUSE(locks_on_what_will_be_mapped_end_at_fork_and_exec,
+       "mlockall(2) NOTES: the MCL_FUTURE and MCL_FUTURE | MCL_ONFAULT settings are not inherited by a child created"
+       " via fork(2) and are cleared during an execve(2)", .needs = "cap=ipc_lock")
+{
+	const int flags[] = { MCL_FUTURE, MCL_FUTURE | MCL_ONFAULT, MCL_CURRENT | MCL_FUTURE };
+
+	for (int i = 0; i < 3; i++) {
+		IN_CHILD {
+			ASSERT_RET(0, raw_syscall(__NR_mlockall, flags[i]));
+			IN_CHILD {
+				char *p = (char *)mmap_raw(NULL, page_size(), RW, ANONYMOUS, -1, 0);
+
+				ASSERT_OK((long)p);
+				EXPECT_FALSE(is_resident(p));
+				EXPECT_EQ(0, locked_bytes());
+				EXPECT_RET(0, madvise_raw(p, page_size(), MADV_DONTNEED));
+			}
+		}
+		IN_CHILD {
+			ASSERT_RET(0, raw_syscall(__NR_mlockall, flags[i]));
+			execute_self(maps_without_locks);
+			_exit(126);
+		}
+	}
+}
+
+CLAUSE(a_lock_on_fault_becomes_one_of_all_when_asked,
+       "mlock(2) DESCRIPTION: all pages that contain a part of the range are resident when the call returns, also where"
+       " it was locked on fault before; mlock2(2): and is locked on fault from then on, if that is asked later",
+       .needs = "cap=ipc_lock")
+{
+	char *p = pages(4);
+
+	ASSERT_RET(0, raw_syscall(__NR_mlock2, p, 4 * page_size(), MLOCK_ONFAULT));
+	ASSERT_FALSE(is_resident(p));
+	EXPECT_RET(0, mlock_raw(p, page_size()));
+	EXPECT_TRUE(is_resident(p));
+	EXPECT_FALSE(is_resident(p + page_size()));
+	EXPECT_RET(0, raw_syscall(__NR_mlock2, p + 2 * page_size(), 2 * page_size(), 0));
+	EXPECT_TRUE(is_resident(p + 2 * page_size()) && is_resident(p + 3 * page_size()));
+	EXPECT_FALSE(is_resident(p + page_size()));
+	EXPECT_EQ(4 * page_size(), locked_bytes());
+	EXPECT_RET(0, raw_syscall(__NR_mlock2, p, 4 * page_size(), MLOCK_ONFAULT));
+	EXPECT_FALSE(is_resident(p + page_size()));
+	EXPECT_EQ(4 * page_size(), locked_bytes());
+}
+
 CLAUSE(a_mapping_can_be_locked_from_the_start,
        "mmap(2) MAP_LOCKED: mark the mapped region to be locked in the same way as mlock",
        .needs = "cap=ipc_lock")
@@ -174,6 +259,25 @@ CLAUSE(locked_memory_stays_locked_where_it_grows_and_moves,
 	ASSERT_OK((long)to);
 	EXPECT_EQ(12 * page_size(), locked_bytes());
 	EXPECT_TRUE(is_resident(to + 11 * page_size()));
+}
+
+CLAUSE(a_lock_moves_and_what_stays_behind_has_none,
+       "mremap(2) MREMAP_DONTUNMAP, NOTES: locked memory is locked at its new place; mm/mremap.c (5.10, 7.2): the"
+       " mapping that is left is not", .needs = "file=/proc/self/smaps cap=ipc_lock")
+{
+	char *p = island(3, 1), *to;
+
+	ASSERT_RET(0, mlock_raw(p, 3 * page_size()));
+	to = (char *)mremap_raw(p, 3 * page_size(), 3 * page_size(), MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0);
+	ASSERT_OK((long)to);
+	EXPECT_TRUE(flag_at(to, "lo"));
+	EXPECT_FALSE(flag_at(p, "lo"));
+	EXPECT_ERR(EINVAL, madvise_raw(to, page_size(), MADV_DONTNEED));
+	EXPECT_RET(0, madvise_raw(p, 3 * page_size(), MADV_DONTNEED));
+	EXPECT_FALSE(is_resident(p));
+	// VmLck is not compared: 6.18 and 7.2 count such memory twice.
+	EXPECT_RET(0, munlock_raw(to, 3 * page_size()));
+	EXPECT_RET(0, madvise_raw(to, 3 * page_size(), MADV_DONTNEED));
 }
 
 CLAUSE(users_may_lock_as_much_as_their_limit_says,
@@ -204,5 +308,34 @@ CLAUSE(users_may_lock_as_much_as_their_limit_says,
 		EXPECT_ERR(EPERM, mmap_raw(NULL, page_size(), RW, ANONYMOUS | MAP_LOCKED, -1, 0));
 		EXPECT_ERR(EPERM, raw_syscall(__NR_mlockall, MCL_CURRENT));
 		EXPECT_EQ(0, locked_bytes());
+	}
+}
+
+CLAUSE(users_may_not_lock_all_if_that_is_more_than_their_limit,
+       "mlockall(2) ERRORS ENOMEM: RLIMIT_MEMLOCK is nonzero, the process has no CAP_IPC_LOCK, and tried to lock more"
+       " than the limit permits; brk(2), mmap(2): what MCL_FUTURE would lock beyond it is not mapped", .as_nobody = 1)
+{
+	struct rlimit limit;
+
+	if (geteuid() == 0)
+		SKIP(return, "root locks what it likes");
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_max < 4 * page_size())
+		SKIP(return, "RLIMIT_MEMLOCK is below four pages");
+	IN_CHILD {
+		char *p = pages(64), *end;
+
+		mark_pages(p, 64, 'a');
+		ASSERT_TRUE(set_limit(RLIMIT_MEMLOCK, 4 * page_size()));
+		EXPECT_ERR(ENOMEM, raw_syscall(__NR_mlockall, MCL_CURRENT));
+		EXPECT_ERR(ENOMEM, raw_syscall(__NR_mlockall, MCL_CURRENT | MCL_FUTURE));
+		EXPECT_ERR(ENOMEM, raw_syscall(__NR_mlockall, MCL_CURRENT | MCL_ONFAULT));
+		EXPECT_EQ(0, locked_bytes());
+		EXPECT_RET(0, madvise_raw(p, page_size(), MADV_DONTNEED));
+		EXPECT_RET(0, raw_syscall(__NR_mlockall, MCL_FUTURE));
+		EXPECT_ERR(EAGAIN, mmap_raw(NULL, 5 * page_size(), RW, ANONYMOUS, -1, 0));
+		end = (char *)raw_syscall(__NR_brk, 0);
+		EXPECT_RET(end, raw_syscall(__NR_brk, end + 6 * page_size()));
+		EXPECT_OK(mmap_raw(NULL, 3 * page_size(), RW, ANONYMOUS, -1, 0));
+		EXPECT_EQ(3 * page_size(), locked_bytes());
 	}
 }

@@ -113,19 +113,46 @@ CLAUSE(seals_add_up_until_they_are_sealed,
 	EXPECT_RET(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, get_seals(fd) & 0x1f);
 }
 
+CLAUSE(only_who_may_write_can_seal,
+       "fcntl(2) F_ADD_SEALS: the file descriptor must be open for writing, else EPERM; the seals of the file can be"
+       " read through any; EINVAL for what cannot be sealed")
+{
+	char path[32];
+	int fd = sealable(), reader, ends[2];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(reader, 0);
+	EXPECT_ERR(EPERM, add_seals(reader, F_SEAL_SHRINK));
+	EXPECT_ERR(EPERM, add_seals(reader, F_SEAL_SEAL));
+	EXPECT_RET(0, get_seals(fd) & 0x1f);
+	EXPECT_EQ(0, ftruncate(fd, page_size()));
+	EXPECT_RET(0, add_seals(fd, F_SEAL_GROW));
+	EXPECT_RET(F_SEAL_GROW, get_seals(reader) & 0x1f);
+	ASSERT_EQ(0, pipe(ends));
+	EXPECT_ERR(EINVAL, add_seals(ends[1], F_SEAL_GROW));
+	EXPECT_ERR(EINVAL, get_seals(ends[0]));
+}
+
 CLAUSE(a_seal_against_shrinking_keeps_the_size_from_falling,
-       "fcntl(2) F_SEAL_SHRINK: the size cannot be reduced, EPERM; it can still grow", .needed_by = "v8:SharedMemory")
+       "fcntl(2) F_SEAL_SHRINK: the size cannot be reduced, EPERM, by ftruncate or open with"
+       " O_TRUNC; it can still grow", .needed_by = "v8:SharedMemory")
 {
 	int fd = sealable();
+	char path[32];
 
 	ASSERT_RET(0, add_seals(fd, F_SEAL_SHRINK));
 	EXPECT_ERR(EPERM, raw_syscall(__NR_ftruncate, fd, page_size(), 0, 0));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	EXPECT_EQ(-1, open(path, O_RDWR | O_TRUNC | O_CLOEXEC));
+	EXPECT_EQ(EPERM, errno);
 	EXPECT_EQ(2 * page_size(), lseek(fd, 0, SEEK_END));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 3 * page_size()));
 }
 
 CLAUSE(a_seal_against_growing_keeps_the_size_from_rising,
-       "fcntl(2) F_SEAL_GROW: the size cannot be increased, by write or ftruncate, EPERM; it can still shrink")
+       "fcntl(2) F_SEAL_GROW: the size cannot be increased, by write, ftruncate or fallocate, EPERM; it can"
+       " still shrink")
 {
 	int fd = sealable();
 
@@ -133,7 +160,12 @@ CLAUSE(a_seal_against_growing_keeps_the_size_from_rising,
 	EXPECT_ERR(EPERM, raw_syscall(__NR_ftruncate, fd, 3 * page_size(), 0, 0));
 	EXPECT_EQ(-1, pwrite(fd, "x", 1, 2 * page_size()));
 	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(-1, fallocate(fd, 0, 0, 3 * page_size()));
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(-1, fallocate(fd, 0, 2 * page_size(), 1));
+	EXPECT_EQ(EPERM, errno);
 	EXPECT_EQ(2 * page_size(), lseek(fd, 0, SEEK_END));
+	EXPECT_EQ(0, fallocate(fd, 0, 0, 2 * page_size()));
 	EXPECT_EQ(1, pwrite(fd, "x", 1, page_size()));
 	EXPECT_EQ(0, ftruncate(fd, page_size()));
 }

@@ -157,6 +157,126 @@ CLAUSE(the_high_water_mark_stays_when_memory_goes,
 	}
 }
 
+CLAUSE(the_high_water_mark_can_be_set_anew,
+       "Documentation/filesystems/proc.rst clear_refs: to reset the peak resident set size (high water mark) to the"
+       " process's current value, 5 is written", .needs = "file=/proc/self/clear_refs", .needed_by = "jvm:NMT")
+{
+	const size_t size = 32 << 20;
+
+	IN_CHILD {
+		char *p = pages(size / page_size());
+		int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+		ASSERT_GE(fd, 0);
+		memset(p, 1, size);
+		ASSERT_OK(munmap_raw(p, size));
+		// Counts lag behind by a few pages a CPU.
+		EXPECT_GE(status_of("VmHWM:"), (long long)size / 2);
+		ASSERT_EQ(2, write(fd, "5\n", 2));
+		EXPECT_LT(status_of("VmHWM:"), (long long)size / 2);
+		EXPECT_GE(status_of("VmHWM:"), status_of("VmRSS:"));
+	}
+}
+
+CLAUSE(the_largest_resident_set_is_told_in_kilobytes,
+       "getrusage(2) ru_maxrss: the maximum resident set size used (in kilobytes); for RUSAGE_CHILDREN that of the"
+       " largest child, as wait4(2) tells it of the one that ended", .needed_by = "cpython:resource go:syscall.Rusage")
+{
+	const size_t size = 16 << 20;
+	struct rusage usage = { 0 };
+	int status;
+	pid_t child = fork();
+
+	ASSERT_GE(child, 0);
+	if (child == 0) {
+		char *p = pages(size / page_size());
+
+		memset(p, 1, size);
+		_exit(raw_syscall(__NR_getrusage, RUSAGE_SELF, &usage) || usage.ru_maxrss < (long)size / 2048 ||
+		      usage.ru_maxrss > 2 * status_of("VmHWM:") / 1024);
+	}
+	ASSERT_RET(child, raw_syscall(__NR_wait4, child, &status, 0, &usage));
+	EXPECT_EQ(0, status);
+	EXPECT_GE(usage.ru_maxrss, (long)size / 2048);
+	memset(&usage, 0, sizeof(usage));
+	ASSERT_RET(0, raw_syscall(__NR_getrusage, RUSAGE_CHILDREN, &usage));
+	EXPECT_GE(usage.ru_maxrss, (long)size / 2048);
+}
+
+CLAUSE(resident_memory_is_told_by_its_kind,
+       "Documentation/filesystems/proc.rst VmRSS: the sum of RssAnon, size of resident anonymous memory, RssFile,"
+       " resident file mappings, and RssShmem, resident shmem memory: tmpfs and shared anonymous mappings",
+       .needs = "file=/proc/self/status", .needed_by = "jvm:os_Linux criu:pagemap")
+{
+	const size_t size = 16 << 20;
+	const struct { int flags; const char *kind; const char *others[2]; } row[] = {
+		{ MAP_PRIVATE | MAP_ANONYMOUS, "RssAnon:", { "RssFile:", "RssShmem:" } },
+		{ MAP_SHARED | MAP_ANONYMOUS, "RssShmem:", { "RssFile:", "RssAnon:" } },
+		{ MAP_SHARED, "RssShmem:", { "RssFile:", "RssAnon:" } },
+	};
+
+	for (int i = 0; i < 3; i++) {
+		int fd = row[i].flags & MAP_ANONYMOUS ? -1 : file_of_pages(size / page_size(), 'f');
+
+		IN_CHILD {
+			long long before = status_of(row[i].kind), others[2];
+			char *p = (char *)mmap_raw(NULL, size, RW, row[i].flags, fd, 0);
+
+			ASSERT_GE(before, 0);
+			ASSERT_OK((long)p);
+			for (int k = 0; k < 2; k++)
+				others[k] = status_of(row[i].others[k]);
+			for (size_t at = 0; at < size; at += page_size())
+				p[at] = 1;
+			// Counts lag behind by a few pages a CPU.
+			EXPECT_GE(status_of(row[i].kind), before + (long long)size / 2);
+			for (int k = 0; k < 2; k++) {
+				EXPECT_LT(status_of(row[i].others[k]), others[k] + (long long)size / 2)
+					TH_LOG("%s of row %d", row[i].others[k], i);
+			}
+			ASSERT_OK(munmap_raw(p, size));
+			EXPECT_LT(status_of(row[i].kind), before + (long long)size / 2);
+		}
+		close(fd);
+	}
+}
+
+CLAUSE(a_page_that_several_map_counts_in_parts,
+       "Documentation/filesystems/proc.rst smaps Pss: each page is divided by the number of processes sharing it; Rss"
+       " counts it whole, Shared and Private tell which of both it is", .needs = "file=/proc/self/smaps",
+       .needed_by = "jvm:NMT")
+{
+	const long long size = 64 * page_size();
+	char *p = island(64, 1);
+	int ends[2], go[2];
+	char byte;
+
+	mark_pages(p, 64, 'a');
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(0, pipe(go));
+	EXPECT_EQ(size, field_at(p, "Pss"));
+	EXPECT_EQ(size, field_at(p, "Private_Dirty"));
+	for (int n = 2; n <= 4; n++) {
+		if (fork() == 0) {
+			close(go[1]);
+			_exit(write(ends[1], "r", 1) != 1 || read(go[0], &byte, 1));
+		}
+		ASSERT_EQ(1, read(ends[0], &byte, 1));
+		if (n == 3)
+			continue;
+		EXPECT_EQ(size / n, field_at(p, "Pss")) TH_LOG("%d processes", n);
+		EXPECT_EQ(size, field_at(p, "Rss"));
+		EXPECT_EQ(size, field_at(p, "Shared_Dirty"));
+		EXPECT_EQ(0, field_at(p, "Private_Dirty"));
+	}
+	close(go[0]);
+	close(go[1]);
+	for (int n = 2; n <= 4; n++)
+		EXPECT_GT(wait(NULL), 0);
+	EXPECT_EQ(size, field_at(p, "Pss"));
+	EXPECT_EQ(size, field_at(p, "Private_Dirty"));
+}
+
 CLAUSE(flags_of_a_mapping_tell_what_it_was_advised,
        "Documentation/filesystems/proc.rst VmFlags: dc do not copy on fork, wf wipe on fork, dd do not dump, lo"
        " locked, nr no swap reservation; they go as they came",
@@ -207,6 +327,42 @@ CLAUSE(the_pagemap_tells_which_pages_there_are,
 	EXPECT_EQ(0, pagemap_of(p - page_size()) >> 62);
 	ASSERT_RET(0, madvise_raw(p, page_size(), MADV_DONTNEED));
 	EXPECT_EQ(0, pagemap_of(p) >> 62);
+}
+
+CLAUSE(the_pagemap_tells_pages_of_files_from_those_of_nobody_else,
+       "Documentation/admin-guide/mm/pagemap.rst: bit 61, page is file-page or shared-anon; bit 56, page exclusively"
+       " mapped (since 4.2)", .needs = "file=/proc/self/pagemap", .needed_by = "criu:pagemap")
+{
+	int fd = file_of_pages(4, 'f'), ends[2];
+	char *private = (char *)mmap_raw(NULL, 2 * page_size(), RW, MAP_PRIVATE, fd, 0), *own = pages(1), byte;
+	const struct { char *at; int of_file, exclusive; } row[] = {
+		{ own, 0, 1 },
+		{ (char *)mmap_raw(NULL, page_size(), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 1, 1 },
+		{ (char *)mmap_raw(NULL, page_size(), RW, MAP_SHARED, fd, 3 * page_size()), 1, 1 },
+		{ private, 1, 1 },			// only read
+		{ private + page_size(), 0, 1 },	// a copy, written
+	};
+	pid_t child;
+
+	for (int i = 0; i < 5; i++) {
+		if (row[i].at != private)
+			*row[i].at = 'w';
+		ASSERT_EQ(row[i].at == private ? 'f' : 'w', *(volatile char *)row[i].at);
+		EXPECT_EQ(1, pagemap_of(row[i].at) >> 63);
+		EXPECT_EQ(row[i].of_file, pagemap_of(row[i].at) >> 61 & 1) TH_LOG("row %d", i);
+		EXPECT_EQ(row[i].exclusive, pagemap_of(row[i].at) >> 56 & 1) TH_LOG("row %d", i);
+	}
+	ASSERT_EQ(0, pipe(ends));
+	child = fork();
+	if (child == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1));
+	}
+	EXPECT_EQ(0, pagemap_of(own) >> 56 & 1);
+	EXPECT_EQ(0, pagemap_of(own) >> 61 & 1);
+	close(ends[1]);
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+	EXPECT_EQ(1, pagemap_of(own) >> 56 & 1);
 }
 
 CLAUSE(pages_written_since_they_were_cleared_are_soft_dirty,

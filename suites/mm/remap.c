@@ -310,3 +310,57 @@ CLAUSE(other_threads_find_a_mapping_at_its_new_place_alone,
 	}
 	EXPECT_TRUE(toucher_stop(&t));
 }
+
+// What a mapping was advised, and the two letters of its VmFlags.
+static const struct { int advice; const char *flag; } lasting[] = {
+	{ MADV_WIPEONFORK, "wf" }, { MADV_DONTFORK, "dc" }, { MADV_DONTDUMP, "dd" }, { MADV_SEQUENTIAL, "sr" },
+	{ MADV_RANDOM, "rr" }, { MADV_NOHUGEPAGE, "nh" }, { MADV_HUGEPAGE, "hg" },
+};
+
+CLAUSE(advice_moves_and_grows_with_the_mapping,
+       "mremap(2) DESCRIPTION: changes place and size, and nothing else; madvise(2): what is advised for later holds"
+       " until other advice is given, wherever the memory is by then, and for what it has grown by",
+       .needs = "file=/proc/self/smaps", .needed_by = "glibc:mremap_chunk jemalloc:pages_remap")
+{
+	const int flags[] = { MREMAP_MAYMOVE, MREMAP_MAYMOVE | MREMAP_FIXED, MREMAP_MAYMOVE | MREMAP_DONTUNMAP };
+
+	for (size_t i = 0; i < sizeof(lasting) / sizeof(*lasting); i++)
+		for (int how = 0; how < 3; how++) {
+			char *p = island(4, 1), *to = island(6, 1);
+			size_t size = (flags[how] & MREMAP_DONTUNMAP ? 2 : 4) * page_size();
+
+			mark_pages(p, 4, 'a');
+			// EINVAL where there are no huge pages.
+			if (madvise_raw(p + page_size(), 2 * page_size(), lasting[i].advice))
+				continue;
+			to = (char *)mremap_raw(p + page_size(), 2 * page_size(), size, flags[how], to + page_size());
+			ASSERT_OK((long)to);
+			EXPECT_TRUE(flag_at(to, lasting[i].flag))
+				TH_LOG("%s is lost, flags %x", lasting[i].flag, flags[how]);
+			EXPECT_TRUE(flag_at(to + size - page_size(), lasting[i].flag))
+				TH_LOG("%s is not of what it grew by, flags %x", lasting[i].flag, flags[how]);
+			EXPECT_TRUE(are_marked(to, 2, 'b'));
+			EXPECT_EQ(lasting[i].advice == MADV_NOHUGEPAGE, flag_at(p, lasting[i].flag));
+		}
+}
+
+CLAUSE(memory_to_be_wiped_or_left_out_is_so_at_its_new_place,
+       "madvise(2) MADV_WIPEONFORK, MADV_DONTFORK: are of the memory, and hold when mremap(2) has moved it",
+       .needed_by = "glibc:arc4random go:vgetrandom")
+{
+	char *wiped = pages(2), *gone = pages(2), *to = pages(2), *beside = pages(2);
+
+	mark_pages(wiped, 2, 'a');
+	mark_pages(gone, 2, 'k');
+	ASSERT_RET(0, madvise_raw(wiped, 2 * page_size(), MADV_WIPEONFORK));
+	ASSERT_RET(0, madvise_raw(gone, 2 * page_size(), MADV_DONTFORK));
+	ASSERT_RET(to, mremap_raw(wiped, 2 * page_size(), 2 * page_size(), MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	ASSERT_RET(beside,
+		   mremap_raw(gone, 2 * page_size(), 2 * page_size(), MREMAP_MAYMOVE | MREMAP_FIXED, beside));
+	IN_CHILD {
+		EXPECT_TRUE(are_zero(to, 2));
+		EXPECT_FALSE(is_mapped(beside));
+	}
+	EXPECT_TRUE(are_marked(to, 2, 'a'));
+	EXPECT_TRUE(are_marked(beside, 2, 'k'));
+}

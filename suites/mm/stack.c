@@ -126,6 +126,24 @@ CLAUSE(it_does_not_grow_beyond_rlimit_stack,
 	}
 }
 
+CLAUSE(it_does_not_grow_beyond_rlimit_as,
+       "getrlimit(2) RLIMIT_AS: automatic stack expansion fails beyond the limit, and generates a SIGSEGV",
+       .needs = "file=/proc/self/statm")
+{
+	char *p = stack_over(400, PROT_NONE), text[128];
+
+	IN_CHILD {
+		ASSERT_GT(read_text("/proc/self/statm", text, sizeof(text)), 0);
+		// The main stack may have to grow by a few pages too.
+		ASSERT_TRUE(set_limit(RLIMIT_AS, (strtoul(text, NULL, 10) + 64) * page_size()));
+		EXPECT_EQ(NO_FAULT, touch(p - 32 * page_size(), WRITE));
+		EXPECT_EQ(NOT_THERE, touch(p - 200 * page_size(), WRITE));
+		EXPECT_EQ(NOT_THERE, touch(p - 200 * page_size(), READ));
+		EXPECT_FALSE(is_mapped(p - 100 * page_size()));
+		EXPECT_EQ('w', p[-32 * (long)page_size()]);
+	}
+}
+
 CLAUSE(a_childs_stack_grows_on_its_own,
        "fork(2): mappings are copied with their attributes; the growth of one process is not the other's")
 {
@@ -180,4 +198,57 @@ CLAUSE(the_main_stack_can_be_touched_far_below_its_frames,
 		EXPECT_EQ(NO_FAULT, touch(frame - 0x8000 - i * 4096, WRITE));
 	EXPECT_EQ(NO_FAULT, touch(frame - (2 << 20), WRITE));
 	EXPECT_TRUE(is_mapped((char *)((uintptr_t)(frame - (2 << 20)) & -page_size())));
+}
+
+// Its word is a number of bytes: nothing else may be mapped that far below the top of the stack.
+AFTER_EXEC(has_room_for_its_stack)
+{
+	static char text[16384];
+	unsigned long last = 0, limit = strtoul(argv[0], NULL, 10);
+
+	if (read_text("/proc/self/maps", text, sizeof(text)) <= 0)
+		return 2;
+	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+		unsigned long from, to;
+		char *rest;
+
+		*end = 0;
+		from = strtoul(line, &rest, 16);
+		to = strtoul(rest + 1, NULL, 16);
+		if (strstr(line, "[stack]"))
+			return !(last <= from && to - last >= limit);
+		last = to;
+	}
+	return 3;
+}
+
+#define NO_RANDOMIZE 0x40000	/* ADDR_NO_RANDOMIZE of personality(2) */
+
+CLAUSE(a_program_finds_as_much_room_for_its_stack_as_its_limit_says,
+       "setrlimit(2) RLIMIT_STACK: the maximum size of the process stack; mm/util.c mmap_base (5.10, 7.2): what the"
+       " kernel maps for a program that is started with a larger limit lies below what that lets the stack grow to",
+       .needs = "file=/proc/self/maps", .needed_by = "jvm:os_init_2 go:cgo")
+{
+	// 128 MiB are kept free whatever the limit is.
+	const unsigned long mebibytes[] = { 8, 200, 500 };
+
+	for (int i = 0; i < 3; i++)
+		for (int fixed = 0; fixed < 2; fixed++) {
+			char text[24];
+			int status;
+			pid_t child = fork();
+
+			if (child == 0) {
+				if (!set_limit(RLIMIT_STACK, mebibytes[i] << 20) ||
+				    (fixed && is_error(raw_syscall(__NR_personality, NO_RANDOMIZE))))
+					_exit(99);
+				snprintf(text, sizeof(text), "%lu", mebibytes[i] << 20);
+				execute_self(has_room_for_its_stack, text);
+				_exit(98);
+			}
+			ASSERT_EQ(child, waitpid(child, &status, 0));
+			if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
+				continue;	// not allowed here
+			EXPECT_EQ(0, status) TH_LOG("%lu MiB, %s", mebibytes[i], fixed ? "fixed" : "randomized");
+		}
 }

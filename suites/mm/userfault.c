@@ -2,97 +2,7 @@
 // userfaultfd(2) as concurrent collectors use it: faults of one thread are answered by another.
 #include "clause.h"
 
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
-
-#include "mm.h"
-
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1	/* 5.11 */
-#endif
-#ifndef UFFDIO_MOVE
-#define UFFD_FEATURE_MOVE (1 << 16)	/* 6.8 */
-struct uffdio_move {
-	__u64 dst, src, len, mode;
-	__s64 move;
-};
-#define UFFDIO_MOVE _IOWR(UFFDIO, 5, struct uffdio_move)
-#endif
-
-#define ioctl_raw(fd, request, arg) raw_syscall(__NR_ioctl, fd, request, arg)
-
-static long uffd_probe(void)
-{
-	return raw_syscall(__NR_userfaultfd, 0x1234);
-}
-
-// A descriptor on which nobody has agreed on anything, or -errno; without privilege for user mode alone.
-static long new_uffd(void)
-{
-	long fd = raw_syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	return fd == -EPERM ? raw_syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY) : fd;
-}
-
-// One that speaks of the features; *have is what the kernel offers. Or -errno.
-static long agreed_uffd(uint64_t features, uint64_t *have)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	long fd = new_uffd(), result = fd < 0 ? fd : ioctl_raw(fd, UFFDIO_API, &api);
-
-	if (have)
-		*have = api.features;
-	return result < 0 ? result : fd;
-}
-
-static long watch(int fd, const void *at, size_t size, uint64_t mode)
-{
-	struct uffdio_register r = { .range = { (uintptr_t)at, size }, .mode = mode };
-
-	return ioctl_raw(fd, UFFDIO_REGISTER, &r);
-}
-
-static long copy_in(int fd, void *to, const void *from, size_t size, int64_t *copied)
-{
-	struct uffdio_copy c = { .dst = (uintptr_t)to, .src = (uintptr_t)from, .len = size, .copy = 77 };
-	long result = ioctl_raw(fd, UFFDIO_COPY, &c);
-
-	if (copied)
-		*copied = c.copy;
-	return result;
-}
-
-static long zero_in(int fd, void *to, size_t size)
-{
-	struct uffdio_zeropage z = { .range = { (uintptr_t)to, size } };
-
-	return ioctl_raw(fd, UFFDIO_ZEROPAGE, &z);
-}
-
-// Asks the other thread to touch and waits for the fault to be told; false if it is not.
-static bool fault_is_told(int fd, struct toucher *t, const void *at, enum touch how, struct uffd_msg *msg)
-{
-	memset(msg, 0, sizeof(*msg));
-	t->at = at;
-	t->how = how;
-	__atomic_store_n(&t->asked, t->asked + 1, __ATOMIC_RELEASE);
-	return wait_until(read(fd, msg, sizeof(*msg)) == sizeof(*msg));
-}
-
-static bool touch_is_over(struct toucher *t)
-{
-	return wait_until(__atomic_load_n(&t->answered, __ATOMIC_ACQUIRE) == t->asked);
-}
-
-#define UFFD .config = "USERFAULTFD", .probe = uffd_probe, .needed_by = "jvm:ZGC criu:lazy_pages"
-
-// Where a policy keeps userfaultfd from this user there is nothing to show.
-#define AGREE(fd, features, have)								\
-	long fd = agreed_uffd(features, have);							\
-	if (fd == -EPERM)									\
-		SKIP(return, "vm.unprivileged_userfaultfd or a policy keeps it from this user");	\
-	ASSERT_GE(fd, 0)
+#include "uffd.h"
 
 CLAUSE(a_descriptor_does_nothing_before_it_was_agreed_on,
        "userfaultfd(2), ioctl_userfaultfd(2) UFFDIO_API: EINVAL for unknown flags, another API and unknown features,"
@@ -266,13 +176,6 @@ CLAUSE(with_the_sigbus_feature_a_fault_is_a_signal,
 	EXPECT_EQ('c', *p);
 }
 
-static long protect(int fd, void *at, size_t size, uint64_t mode)
-{
-	struct uffdio_writeprotect w = { .range = { (uintptr_t)at, size }, .mode = mode };
-
-	return ioctl_raw(fd, UFFDIO_WRITEPROTECT, &w);
-}
-
 CLAUSE(a_write_to_a_protected_page_is_told_and_waits,
        "ioctl_userfaultfd(2) UFFDIO_WRITEPROTECT: a write to the range is a message with UFFD_PAGEFAULT_FLAG_WP, and"
        " goes on when the protection is taken away; reads are free", UFFD)
@@ -371,4 +274,120 @@ CLAUSE(a_child_is_not_watched,
 		mark_pages(p, 2, 'k');
 	}
 	EXPECT_EQ('c', *p);
+}
+
+CLAUSE(the_thread_that_faulted_is_named_where_that_was_agreed,
+       "ioctl_userfaultfd(2) UFFD_FEATURE_THREAD_ID: the message of a page fault has the ID of the thread that faulted"
+       " in feat.ptid, and 0 without the feature", UFFD)
+{
+	const uint64_t features[] = { UFFD_FEATURE_THREAD_ID, 0 };
+
+	for (int i = 0; i < 2; i++) {
+		struct toucher t = { 0 };
+		char *p = pages(1);
+		struct uffd_msg msg;
+
+		AGREE(fd, features[i], NULL);
+		ASSERT_RET(0, watch(fd, p, page_size(), UFFDIO_REGISTER_MODE_MISSING));
+		ASSERT_TRUE(toucher_start(&t));
+		ASSERT_NE(getpid(), t.thread.known_as);
+		ASSERT_TRUE(fault_is_told(fd, &t, p, WRITE, &msg));
+		EXPECT_EQ(i == 0 ? t.thread.known_as : 0, (int)msg.arg.pagefault.feat.ptid);
+		EXPECT_RET(0, zero_in(fd, p, page_size()));
+		ASSERT_TRUE(touch_is_over(&t));
+		EXPECT_TRUE(toucher_stop(&t));
+		close(fd);
+	}
+}
+
+CLAUSE(a_page_can_be_filled_now_and_its_thread_woken_later,
+       "ioctl_userfaultfd(2) UFFDIO_COPY_MODE_DONTWAKE, UFFDIO_ZEROPAGE_MODE_DONTWAKE, UFFDIO_WAKE: the thread that"
+       " waits for a page that was filled so goes on when its range is woken, and finds the page", UFFD)
+{
+	struct toucher t = { 0 };
+	char *p = pages(4), *from = pages(1);
+	struct uffd_msg msg;
+
+	AGREE(fd, 0, NULL);
+	ASSERT_RET(0, watch(fd, p, 4 * page_size(), UFFDIO_REGISTER_MODE_MISSING));
+	ASSERT_TRUE(toucher_start(&t));
+	mark_pages(from, 1, 'c');
+	for (int i = 0; i < 4; i++) {
+		char *at = p + i * page_size();
+		struct uffdio_range range = { (uintptr_t)at, page_size() };
+		struct uffdio_copy copy = {
+			.dst = (uintptr_t)at, .src = (uintptr_t)from, .len = page_size(),
+			.mode = UFFDIO_COPY_MODE_DONTWAKE,
+		};
+		struct uffdio_zeropage zero = { .range = range, .mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE };
+
+		ASSERT_TRUE(fault_is_told(fd, &t, at, READ, &msg));
+		EXPECT_RET(0, i % 2 ? ioctl_raw(fd, UFFDIO_ZEROPAGE, &zero) : ioctl_raw(fd, UFFDIO_COPY, &copy));
+		EXPECT_NE(t.asked, t.answered);
+		EXPECT_RET(0, ioctl_raw(fd, UFFDIO_WAKE, &range));
+		ASSERT_TRUE(touch_is_over(&t));
+		EXPECT_EQ(NO_FAULT, t.fault);
+		EXPECT_EQ(i % 2 ? 0 : 'c', t.byte);
+	}
+	EXPECT_TRUE(toucher_stop(&t));
+}
+
+CLAUSE(waking_wants_a_range_that_can_be,
+       "ioctl_userfaultfd(2) UFFDIO_WAKE ERRORS EINVAL: a range that is not aligned or is empty; a range in which"
+       " nobody waits is none to complain about", UFFD)
+{
+	char *p = pages(1);
+	struct uffdio_range row[] = {
+		{ (uintptr_t)p + 1, page_size() }, { (uintptr_t)p, page_size() - 1 }, { (uintptr_t)p, 0 },
+		{ (uintptr_t)p, page_size() },
+	};
+
+	AGREE(fd, 0, NULL);
+	for (int i = 0; i < 3; i++)
+		EXPECT_ERR(EINVAL, ioctl_raw(fd, UFFDIO_WAKE, &row[i]));
+	EXPECT_RET(0, ioctl_raw(fd, UFFDIO_WAKE, &row[3]));
+}
+
+#define WP_SHMEM UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+
+// Whether the kernel protects pages of shared memory too, those that are not there included: 0, or -EINVAL.
+static long protect_shared_probe(void)
+{
+	uint64_t have = 0;
+	long fd = agreed_uffd(0, &have);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EPERM || have & WP_SHMEM ? 0 : -EINVAL;
+}
+
+static int residency(const void *page)
+{
+	unsigned char entry = 0xa5;
+
+	return raw_syscall(__NR_mincore, page, 1, &entry) ? -1 : entry & 1;
+}
+
+CLAUSE(protection_of_a_page_that_is_not_there_does_not_make_it_resident,
+       "mm/mincore.c mincore_pte_range (5.19, 7.2): whether a page that was only write-protected by userfaultfd is"
+       " resident is for the page cache to say [MINC-6]", .since = KERNEL(5, 19), .config = "PTE_MARKER_UFFD_WP",
+       .probe = protect_shared_probe, .absent_errno = EINVAL, .needed_by = "criu:pagemap")
+{
+	int memfd = memfd_create("osprim-mm", MFD_CLOEXEC);
+	char *p;
+
+	AGREE(fd, WP_SHMEM, NULL);
+	ASSERT_EQ(0, ftruncate(memfd, 4 * page_size()));
+	p = (char *)mmap_raw(NULL, 4 * page_size(), RW, MAP_SHARED, memfd, 0);
+	ASSERT_OK((long)p);
+	ASSERT_RET(0, watch(fd, p, 4 * page_size(), UFFDIO_REGISTER_MODE_WP));
+	ASSERT_RET(0, protect(fd, p, 4 * page_size(), UFFDIO_WRITEPROTECT_MODE_WP));
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(0, residency(p + i * page_size()));
+	ASSERT_EQ(1, pwrite(memfd, "x", 1, page_size()));
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(i == 1, residency(p + i * page_size()));
+	ASSERT_RET(0, protect(fd, p, 4 * page_size(), 0));
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(i == 1, residency(p + i * page_size()));
 }

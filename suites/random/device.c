@@ -4,6 +4,7 @@
 #include "guard.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -65,4 +66,42 @@ CLAUSE(the_devices_have_their_fixed_numbers,
 	EXPECT_EQ(makedev(1, 9), st.st_rdev);
 	ASSERT_EQ(0, stat("/dev/random", &st));
 	EXPECT_EQ(makedev(1, 8), st.st_rdev);
+}
+
+CLAUSE(a_large_read_is_filled_when_no_signal_comes,
+       "random(4) Usage: a read of /dev/urandom of more than 256 bytes may be cut short by a signal alone, and of up "
+       "to 32 MiB "
+       "by nothing else; no part of what was asked for is left as it was [RND-1]",
+       .needs = "file=/dev/urandom", .needed_by = USERS)
+{
+	static const size_t lengths[] = { 257, 4095, 4096, 4097, 65536, 100000, 1 << 20 };
+	long fd = open_device("/dev/urandom", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_OK(fd);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lengths); i++) {
+		unsigned char *bytes = guarded(lengths[i]);
+
+		EXPECT_RET(lengths[i], read_from(fd, bytes, lengths[i]));
+		// Sixteen bytes keep the pattern by chance once in 2^128.
+		for (size_t at = 0; at + 16 <= lengths[i]; at += 16)
+			ASSERT_FALSE(is_untouched(bytes, at, at + 16));
+		EXPECT_INTACT(bytes);
+		guard_free(bytes);
+	}
+}
+
+CLAUSE(random_is_readable_once_initialised,
+       "random(4), poll(2): /dev/random is reported as readable once the generator is initialised: who cannot call "
+       "getrandom(2) "
+       "waits for that, then reads /dev/urandom", .needs = "file=/dev/random", .needed_by = "rust:getrandom")
+{
+	struct pollfd p = { .events = POLLIN };
+	unsigned char bytes[16];
+	long fd = open_device("/dev/random", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_OK(fd);
+	ASSERT_RET(16, raw_syscall(__NR_getrandom, bytes, 16, 0));	// now it is
+	p.fd = fd;
+	EXPECT_RET(1, raw_syscall(NR_PPOLL, &p, 1, NULL, NULL, 0));
+	EXPECT_EQ(POLLIN, p.revents);
 }

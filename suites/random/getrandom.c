@@ -108,6 +108,32 @@ CLAUSE(large_requests_are_filled_when_no_signal_comes,
 	EXPECT_INTACT(buffer);
 }
 
+static int compares(const void *a, const void *b)
+{
+	const uint64_t *one = a, *two = b;
+
+	return *one < *two ? -1 : *one > *two;
+}
+
+CLAUSE(no_bytes_of_a_large_request_come_twice,
+       "random(4), getrandom(2): the output of a cryptographically secure generator: no eight bytes of a large "
+       "request are those "
+       "of another place of it, or of another request", .needed_by = USERS)
+{
+	enum { PART = 16 * 1024, PARTS = 2 };
+	uint64_t *values = malloc(PART * PARTS * sizeof(*values));
+	int equal = 0;
+
+	ASSERT_NE(NULL, values);
+	for (int i = 0; i < PARTS; i++)
+		ASSERT_RET(PART * sizeof(*values), get_random(values + i * PART, PART * sizeof(*values), 0));
+	qsort(values, PART * PARTS, sizeof(*values), compares);
+	for (int i = 1; i < PART * PARTS; i++)
+		equal += values[i] == values[i - 1];
+	EXPECT_EQ(0, equal);	// by chance once in 2^35 runs
+	free(values);
+}
+
 static volatile int caught;
 
 static void count_signal(int sig, siginfo_t *info, void *ucontext)

@@ -209,6 +209,23 @@ CLAUSE(the_node_is_that_of_the_cpu,
 	}
 }
 
+CLAUSE(an_area_that_is_given_back_has_no_ids,
+       "kernel/rseq.c rseq_reset_rseq_cpu_node_id (6.3), rseq_reset_ids (7.2): node_id and mm_cid are 0 once the "
+       "area is "
+       "given back, whatever they were", NODE_AND_CID)
+{
+	AREA_OF_A_FREE_THREAD(area);
+
+	for (int round = 0; round < 4; round++) {
+		ASSERT_RET(0, rseq_register(area));
+		area->node_id = 4095;
+		area->mm_cid = 4095;
+		EXPECT_RET(0, rseq_unregister(area));
+		EXPECT_EQ(0, area->node_id);
+		EXPECT_EQ(0, area->mm_cid);
+	}
+}
+
 struct runner {
 	volatile struct rseq *area;
 	volatile uint32_t *after, *entered, *word;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // rseq(2): critical sections are aborted by preemption, migration and signals, and only descriptors that hold are used.
 #include "clause.h"
+#include "arch_frame.h"
 #include "rseq.h"
 #include "sigaction.h"
 #include "worker.h"
@@ -50,7 +51,7 @@ static int counts_up(void *arg)
 CLAUSE(a_section_that_nobody_interrupts_ends,
        "include/uapi/linux/rseq.h struct rseq_cs (5.10, 7.2): a critical section that is not preempted, migrated or "
        "hit by a signal runs "
-       "to its end [RSQ-1]", .needs = "cpus=2", RSEQ)
+       "to its end [RSQ-1]", .needs = "cpus=2", .timeout = 30, RSEQ)
 {
 	AREA_OF_A_FREE_THREAD(area);
 	struct rseq_cs cs = rseq_section();
@@ -248,4 +249,129 @@ CLAUSE(a_descriptor_that_cannot_be_is_fatal,
 	EXPECT_EQ(SIGSEGV, status_of_a_fault_in(&cs, ARCH_RSEQ_SIG) & 0x7f);
 	cs.abort_ip = 1ULL << 63;
 	EXPECT_EQ(SIGSEGV, status_of_a_fault_in(&cs, ARCH_RSEQ_SIG) & 0x7f);
+}
+
+static volatile unsigned long interrupted_at;
+
+// Notes where the thread was, which is a section's fault or, if the kernel aborted it, its abort; then ends it.
+static void notes_and_aborts(int sig, siginfo_t *info, void *ucontext)
+{
+	interrupted_at = UC_PC(ucontext);
+	handled.uncleared += noted_area->rseq_cs != 0;
+	UC_PC(ucontext) = (unsigned long)arch_rseq_abort;
+}
+
+CLAUSE(a_section_is_from_its_start_up_to_its_end,
+       "include/uapi/linux/rseq.h struct rseq_cs (5.10, 7.2): a thread is in the section at start_ip and later, but "
+       "no more at "
+       "start_ip + post_commit_offset: what has committed is not aborted [RSQ-1]", RSEQ)
+{
+	AREA_OF_A_FREE_THREAD(area);
+	unsigned long start = (unsigned long)arch_rseq_start, abort = (unsigned long)arch_rseq_abort, fault;
+	struct rseq_cs cs = rseq_section();
+
+	NEEDS_A_SECTION;
+	noted_area = area;
+	ASSERT_RET(0, rseq_register(area));
+	ASSERT_RET(0, raw_sigaction(SIGSEGV, notes_and_aborts, 0));
+	cs.post_commit_offset = 0;	// a section of nothing
+	EXPECT_EQ(1, arch_rseq_spin(area, &cs, forbidden_page(), &some_word));
+	fault = interrupted_at;
+	ASSERT_TRUE(rseq_is_inside(fault)) TH_LOG("%#lx, and the section begins at %#lx", fault, start);
+
+	const struct { unsigned long start, end, seen_at; } edges[] = {
+		{ start,     fault,     fault }, { start,     fault + 1, abort }, { fault,     fault + 1, abort },
+		{ fault,     fault,     fault }, { fault + 1, fault + 2, fault }, { fault - 1, fault,     fault },
+	};
+	for (unsigned int i = 0; i < ARRAY_SIZE(edges); i++) {
+		cs.start_ip = edges[i].start;
+		cs.post_commit_offset = edges[i].end - edges[i].start;
+		EXPECT_EQ(1, arch_rseq_spin(area, &cs, forbidden_page(), &some_word));
+		EXPECT_EQ(edges[i].seen_at, interrupted_at) TH_LOG("edge %d of a fault at %#lx", i, fault);
+		EXPECT_EQ(0, area->rseq_cs);
+	}
+	EXPECT_EQ(0, handled.uncleared);
+}
+
+CLAUSE(no_flag_of_a_descriptor_keeps_a_section_going,
+       "include/uapi/linux/rseq.h RSEQ_CS_FLAG_NO_RESTART_ON_SIGNAL (6.0, 7.2): the flags of a descriptor are out of "
+       "use: a "
+       "section that has any is aborted, or the thread ends by SIGSEGV; it does not go on "
+       "[RSQ-1]", .since = KERNEL(6, 0),
+       .config = "RSEQ", .commit = "0190e4198e47 rseq: Deprecate RSEQ_CS_FLAG_NO_RESTART_ON_* flags",
+       .needed_by = RSEQ_USERS)
+{
+	static const uint32_t flags[] = { 1, 2, 4, 3, 5, 6, 7, 8, 1U << 31 };
+	struct rseq_cs cs = rseq_section();
+
+	NEEDS_A_SECTION;
+	ASSERT_EQ(1 << 8, status_of_a_fault_in(&cs, ARCH_RSEQ_SIG));
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		int status = -1;
+		pid_t child;
+
+		cs.flags = flags[i];
+		child = fork();
+		if (child == 0) {
+			setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+			noted_area = rseq_area();
+			raw_sigaction(SIGSEGV, notes_and_aborts, 0);
+			if (!rseq_is_free() || rseq_register(noted_area))
+				_exit(99);
+			arch_rseq_spin(noted_area, &cs, forbidden_page(), &some_word);
+			_exit(interrupted_at == (unsigned long)arch_rseq_abort ? 42 : 98);
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_TRUE(status == 42 << 8 || (status & 0x7f) == SIGSEGV)
+			TH_LOG("flags %#x: status %#x", cs.flags, status);
+	}
+}
+
+static volatile uint32_t *word_of_worker;
+
+static void changes_the_word(int sig)
+{
+	(*word_of_worker)++;
+	handled.signals++;
+}
+
+static struct kernel_sigaction changing_action(unsigned long flags)
+{
+	struct kernel_sigaction action = sigaction_of((signal_handler *)(void *)changes_the_word, flags, SIGSET_EMPTY);
+
+	if (flags & SA_SIGINFO)
+		return action;
+	action.flags &= ~(unsigned long)SA_SIGINFO;
+#ifdef ARCH_SA_RESTORER
+	if (!ARCH_NEEDS_RESTORER) {
+		action.flags &= ~(unsigned long)ARCH_SA_RESTORER;
+		action.restorer = NULL;
+	}
+#endif
+	return action;
+}
+
+CLAUSE(a_handler_of_either_kind_aborts_a_section,
+       "kernel/rseq.c rseq_signal_deliver (5.10, 7.2): a section that a signal interrupts is aborted whatever the "
+       "flags of "
+       "the handler, without SA_SIGINFO too, where some ABIs have another frame [RSQ-1]", RSEQ)
+{
+	static const unsigned long flags[] = { 0, SA_RESTART, SA_NODEFER, SA_SIGINFO };
+	struct worker w;
+
+	NEEDS_A_SECTION;
+	ASSERT_TRUE(worker_start(&w, rseq_cpu(1) < 0 ? 0 : 1));
+	word_of_worker = w.word;
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct kernel_sigaction action = changing_action(flags[i]);
+
+		ASSERT_RET(0, raw_rt_sigaction(SIGUSR1, &action, NULL));
+		for (int round = 1; round <= 4; round++) {
+			worker_enters(&w);
+			EXPECT_RET(0, raw_syscall(__NR_tgkill, getpid(), w.thread.known_as, SIGUSR1));
+			EXPECT_TRUE(wait_until(handled.signals == 4 * i + round));
+			EXPECT_EQ(1, worker_result(&w)) TH_LOG("flags %#lx", flags[i]);
+		}
+	}
+	EXPECT_TRUE(worker_stop(&w));
 }

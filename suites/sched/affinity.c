@@ -200,8 +200,7 @@ CLAUSE(setaffinity_drops_cpus_that_are_not_there,
 
 CLAUSE(setaffinity_takes_a_short_mask_as_padded_with_zeros,
        "kernel/sched/syscalls.c get_user_cpu_mask (6.12): a mask shorter than the kernel's is extended with zero bits, "
-       "one longer "
-       "is cut to it", .needed_by = USERS)
+       "one longer is cut to it, and it need not be made of words", .needed_by = USERS)
 {
 	struct mask before = affinity_of(0), after, one;
 	int cpu = nth_cpu(&before, 0);
@@ -216,6 +215,12 @@ CLAUSE(setaffinity_takes_a_short_mask_as_padded_with_zeros,
 	EXPECT_ERR(EFAULT, set_affinity(0, LARGE, forbidden_page()));
 	after = affinity_of(0);
 	EXPECT_TRUE(same(&one, &after));
+	for (size_t odd = 1; odd < 4 * WORD; odd++) {
+		// In memory beyond its length too: on a 64-bit kernel a 32-bit ABI's mask is read by words of 32 bits.
+		EXPECT_RET(0, set_affinity(0, length + odd, &one)) TH_LOG("%zu bytes", length + odd);
+		after = affinity_of(0);
+		EXPECT_TRUE(same(&one, &after));
+	}
 	ASSERT_RET(0, set_affinity(0, LARGE, &before));
 }
 

@@ -7,6 +7,7 @@
 #include "thread.h"
 
 #include <fcntl.h>
+#include <sys/ptrace.h>
 
 CLAUSE(errno_fails_the_call_with_the_filters_number,
        "seccomp(2) SECCOMP_RET_ERRNO: the system call is not executed and the 16 bits of SECCOMP_RET_DATA are its "
@@ -229,4 +230,44 @@ CLAUSE(among_equal_verdicts_the_newest_filter_counts,
 	}
 	ASSERT_RET(0, judge(CALL, SECCOMP_RET_ALLOW));
 	EXPECT_RET(-13, call(0));
+}
+
+CLAUSE(a_tracer_is_told_the_filters_data,
+       "seccomp(2) SECCOMP_RET_TRACE, ptrace(2) PTRACE_EVENT_SECCOMP: a tracer that asked for it stops the thread "
+       "before the "
+       "call, gets the filter's 16 bits of data by PTRACE_GETEVENTMSG, and the call then goes on", SECCOMP)
+{
+	static const unsigned int data[] = { 1, 0x1234, 0xffff, 0 };
+	unsigned long message;
+	int status = -1;
+	pid_t child;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++) {
+		child = fork();
+		if (child == 0) {
+			long want;
+
+			if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+				_exit(errno == EPERM ? 97 : 99);
+			if (judge(CALL, SECCOMP_RET_TRACE | data[i]))
+				_exit(96);
+			raise(SIGSTOP);
+			want = call_result();
+			_exit(call(0) == want ? 42 : 98);
+		}
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		if (status == 97 << 8)
+			SKIP(return, "it is traced already, or nobody may trace here");
+		ASSERT_TRUE(WIFSTOPPED(status)) TH_LOG("status %#x", status);
+		ASSERT_EQ(0, ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL));
+		ASSERT_EQ(0, ptrace(PTRACE_CONT, child, NULL, NULL));
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(SIGTRAP | PTRACE_EVENT_SECCOMP << 8, status >> 8) TH_LOG("status %#x", status);
+		message = ~0UL;
+		EXPECT_EQ(0, ptrace(PTRACE_GETEVENTMSG, child, NULL, &message));
+		EXPECT_EQ(data[i], message);
+		ASSERT_EQ(0, ptrace(PTRACE_CONT, child, NULL, NULL));
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(42 << 8, status);
+	}
 }

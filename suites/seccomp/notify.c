@@ -3,6 +3,7 @@
 #include "clause.h"
 #include "guard.h"
 #include "target.h"
+#include "thread.h"
 
 #include <poll.h>
 
@@ -280,4 +281,117 @@ CLAUSE(a_received_call_can_be_spared_signals,
 	ASSERT_RET(0, notif_receive(&t, &n));
 	EXPECT_TRUE(target_is_killed(&t));
 	EXPECT_ERR(EINVAL, load_filter(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, ALLOW));
+}
+
+struct maker {
+	volatile long fd, result;
+};
+
+// Gives itself, and no other thread, a filter with a listener.
+static int makes_the_call(void *arg)
+{
+	struct maker *m = arg;
+
+	m->fd = load_filter(SECCOMP_FILTER_FLAG_NEW_LISTENER, ON_CALL(CALL, SECCOMP_RET_USER_NOTIF), ALLOW);
+	if (m->fd > 0)
+		m->result = call(0);
+	return 0;
+}
+
+CLAUSE(a_notification_names_the_thread,
+       "seccomp_unotify(2) struct seccomp_notif pid: the thread id of the caller, which is not that of its process, "
+       "for "
+       "every thread but the first", SECCOMP)
+{
+	struct seccomp_notif n = { 0 };
+	struct seccomp_notif_resp answer = { .val = 17 };
+	struct maker m = { 0 };
+	struct thread t;
+
+	ASSERT_OK(thread_start(&t, makes_the_call, &m));
+	ASSERT_TRUE(wait_until(m.fd));
+	ASSERT_OK(m.fd);
+	ASSERT_RET(0, raw_syscall(__NR_ioctl, m.fd, SECCOMP_IOCTL_NOTIF_RECV, &n));
+	EXPECT_EQ(t.known_as, n.pid);
+	EXPECT_NE(getpid(), n.pid);
+	answer.id = n.id;
+	EXPECT_RET(0, raw_syscall(__NR_ioctl, m.fd, SECCOMP_IOCTL_NOTIF_SEND, &answer));
+	EXPECT_TRUE(thread_join(&t));
+	EXPECT_RET(17, m.result);
+}
+
+struct receiver {
+	struct target *target;
+	struct seccomp_notif n;
+	volatile long result;
+	struct thread thread;
+};
+
+static int receives(void *arg)
+{
+	struct receiver *r = arg;
+
+	r->result = notif_ioctl(r->target, SECCOMP_IOCTL_NOTIF_RECV, &r->n);
+	return 0;
+}
+
+CLAUSE(whoever_waits_for_a_notification_is_told_that_none_can_come,
+       "seccomp_unotify(2) SECCOMP_IOCTL_NOTIF_RECV ENOENT, kernel/seccomp.c recv_wait_event (6.12): when the last "
+       "task "
+       "that has the filter is gone, every wait for a notification ends, and later ones do not begin",
+       .since = KERNEL(6, 11), .config = "SECCOMP_FILTER",
+       .commit = "95036a79e7bf seccomp: interrupt SECCOMP_IOCTL_NOTIF_RECV when all users have exited",
+       .needed_by = SECCOMP_USERS)
+{
+	struct receiver r[2];
+	struct seccomp_notif n;
+	struct target t;
+
+	ASSERT_TRUE(target_start(&t, 0));
+	for (int i = 0; i < 2; i++) {
+		r[i] = (struct receiver){ .target = &t };
+		ASSERT_OK(thread_start(&r[i].thread, receives, &r[i]));
+		ASSERT_TRUE(wait_until_blocked_in(r[i].thread.known_as, __NR_ioctl));
+	}
+	ASSERT_TRUE(target_is_killed(&t));
+	for (int i = 0; i < 2; i++) {
+		ASSERT_TRUE(thread_join(&r[i].thread));
+		EXPECT_ERR(ENOENT, r[i].result);
+	}
+	EXPECT_ERR(ENOENT, notif_receive(&t, &n));
+}
+
+static int lowest_free_number(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+CLAUSE(a_refused_listener_takes_no_number,
+       "seccomp(2) ERRORS EBUSY, EINVAL, EFAULT: where no listener is given no descriptor is taken, nor is the filter "
+       "installed", SECCOMP)
+{
+	struct sock_filter deny[] = { ON_CALL(CALL, FAILS_WITH(EXDEV)), ALLOW }, endless[] = { LOAD_NR };
+	struct sock_fprog nowhere = { .len = 1, .filter = forbidden_page() };
+	int before = lowest_free_number();
+	long fd;
+
+	EXPECT_ERR(EFAULT, raw_seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, forbidden_page()));
+	ASSERT_RET(0, no_new_privs());
+	EXPECT_ERR(EFAULT, raw_seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &nowhere));
+	EXPECT_ERR(EINVAL, load_filter_(SECCOMP_FILTER_FLAG_NEW_LISTENER, endless, 1));
+	EXPECT_ERR(EINVAL, load_filter_(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC,
+					deny, ARRAY_SIZE(deny)));
+	EXPECT_EQ(before, lowest_free_number());
+	fd = load_filter(SECCOMP_FILTER_FLAG_NEW_LISTENER, ALLOW);
+	EXPECT_RET(before, fd);
+	before = lowest_free_number();
+	for (int i = 0; i < 3; i++) {
+		EXPECT_ERR(EBUSY, load_filter_(SECCOMP_FILTER_FLAG_NEW_LISTENER, deny, ARRAY_SIZE(deny)));
+		EXPECT_EQ(before, lowest_free_number());
+	}
+	EXPECT_RET(call_result(), call(0));
+	EXPECT_RET(FD_CLOEXEC, raw_syscall(__NR_fcntl, fd, F_GETFD));
 }

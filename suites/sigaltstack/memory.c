@@ -261,3 +261,70 @@ CLAUSE(a_stack_overflow_is_handled_on_the_signal_stack,
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 }
+
+static void note_trap(int sig, siginfo_t *info, void *uc)
+{
+	note(sig, info, uc);
+	ARCH_TRAP_SKIP(uc);
+}
+
+// What a trap left of these rights, in a thread that has a signal stack or not. In a raw thread, as the C library has
+// the kernel write to each of its own (rseq) whenever it goes on.
+struct under_rights {
+	char *stack;
+	unsigned int rights, after;
+};
+
+static int traps_under_rights(void *arg)
+{
+	struct under_rights *u = arg;
+
+	if (u->stack && use_stack(u->stack, ROOMY, 0))
+		return 1;
+	u->after = arch_trap_under_rights(u->rights);
+	return 0;
+}
+
+static bool trap_under_rights(struct under_rights *u)
+{
+	struct thread t;
+
+	return !raw_sigaction(ARCH_TRAP_SIGNAL, note_trap, SA_ONSTACK) &&
+	       !is_error(thread_start(&t, traps_under_rights, u)) && thread_join(&t);
+}
+
+// Where every key is closed, that of all memory too, nothing but the kernel can write the frame. Of 32 bits its return
+// reads uc_stack when the rights are closed again (arch/x86/kernel/signal_32.c, 7.2), so that it dies.
+CLAUSE(a_frame_is_written_although_its_protection_key_is_closed,
+       "pkeys(7) Signal Handler Behavior, arch/x86/kernel/signal.c sig_prepare_pkru (7.2): the interrupted code's "
+       "rights do not keep the kernel from the signal stack, nor from an ordinary one, and it has them again after "
+       "the return",
+       .since = KERNEL(6, 12), .needs = "cpu=pku 64bit",
+       .commit = "70044df250d0 x86/pkeys: Update PKRU to enable all pkeys before XSAVE",
+       .needed_by = "v8:ThreadIsolation")
+{
+	for (int on_stack = 0; on_stack < 2; on_stack++) {
+		struct under_rights u = { .rights = ARCH_NO_RIGHTS };
+
+		times = 0;
+		if (on_stack)
+			u.stack = painted_stack(ROOMY, MAP_PRIVATE);
+		ASSERT_TRUE(trap_under_rights(&u));
+		EXPECT_EQ(1, times);
+		EXPECT_EQ(ARCH_NO_RIGHTS, u.after);
+	}
+}
+
+CLAUSE(rights_of_the_interrupted_code_are_back_after_a_handler,
+       "pkeys(7) Signal Handler Behavior: after the return from a handler the rights are those of the interrupted "
+       "code",
+       .needs = "cpu=pku", .needed_by = "v8:ThreadIsolation")
+{
+	for (unsigned int key = 1; key < 16; key++) {
+		struct under_rights u = { .rights = ARCH_NO_RIGHTS & ~(3U | 3U << 2 * key) };
+
+		ASSERT_TRUE(trap_under_rights(&u));
+		EXPECT_EQ(u.rights, u.after);
+	}
+	EXPECT_EQ(15, times);
+}

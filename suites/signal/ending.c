@@ -5,7 +5,7 @@
 #define USERS "go:signalM go:preemptM jvm:suspend_resume glibc:pthread_kill"
 
 // So many signals a thread, so that no storm of them keeps it from its end; then it is only asked for.
-enum { ROUNDS = 200, SIGNALS_EACH = 20 };
+enum { ROUNDS = 200, SIGNALS_EACH = 20, LOSSES = 15 };
 
 static volatile int target, handled, elsewhere, bystander_stops;
 
@@ -62,4 +62,54 @@ CLAUSE(a_signal_to_a_thread_that_is_ending_is_handled_there_or_not_at_all,
 	EXPECT_LE(handled, sent);
 	bystander_stops = 1;
 	ASSERT_TRUE(thread_join(&bystander));
+}
+
+// Two threads that may handle the signal, the first of which is told to end; the caller may not.
+static int one_goes;
+static volatile int one_ends;
+
+static void count(int sig, siginfo_t *info, void *ucontext)
+{
+	__atomic_fetch_add(&handled, 1, __ATOMIC_SEQ_CST);
+}
+
+static int ends_when_told(void *unused)
+{
+	unblock(SIGUSR1);
+	one_ends = 0;
+	while (!__atomic_load_n(&one_goes, __ATOMIC_SEQ_CST))
+		raw_syscall(NR_FUTEX, &one_goes, FUTEX_WAIT_PRIVATE, 0, NULL);
+	one_ends = 1;
+	return 0;
+}
+
+CLAUSE(a_signal_to_the_process_is_not_lost_with_a_thread_that_is_ending,
+       "signal(7): a signal for the process may be handled by any thread that does not block it: one that was "
+       "chosen and ends before it did so leaves it to another, which is woken", .needed_by = USERS)
+{
+	struct mate sleeper;
+
+	ASSERT_OK(raw_sigaction(SIGUSR1, count, SA_RESTART));
+	ASSERT_OK(block(SIGUSR1));
+	handled = 0;
+	for (int round = 0; round < LOSSES; round++) {
+		struct thread t;
+
+		// The one that ends is the elder: the kernel asks the threads in the order of their age.
+		one_goes = 0;
+		one_ends = -1;
+		ASSERT_OK(thread_start(&t, ends_when_told, NULL));
+		ASSERT_TRUE(wait_until(one_ends == 0));
+		ASSERT_TRUE(mate_sleeps(&sleeper, SIGSET_EMPTY));
+		__atomic_store_n(&one_goes, 1, __ATOMIC_SEQ_CST);
+		raw_syscall(NR_FUTEX, &one_goes, FUTEX_WAKE_PRIVATE, 1);
+		ASSERT_TRUE(wait_until(one_ends));
+		for (volatile int i = 0; i < round * 200; i++)
+			;
+		ASSERT_RET(0, raw_kill(own_pid(), SIGUSR1));
+		ASSERT_TRUE(wait_until(handled == round + 1))
+			TH_LOG("in round %d", round);
+		ASSERT_TRUE(thread_join(&t));
+		ASSERT_TRUE(mate_ends(&sleeper));
+	}
 }

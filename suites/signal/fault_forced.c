@@ -88,6 +88,36 @@ CLAUSE(a_fault_kills_although_its_signal_is_blocked,
 	}
 }
 
+static void sent_to_the_thread_before(const struct raiser *r)
+{
+	raw_sigprocmask(SIG_SETMASK, SIGSET_FULL);
+	raw_syscall(__NR_tgkill, getpid(), getpid(), r->sig);
+}
+
+static void sent_to_the_process_before(const struct raiser *r)
+{
+	raw_sigprocmask(SIG_SETMASK, SIGSET_FULL);
+	raw_syscall(__NR_kill, getpid(), r->sig);
+}
+
+static void sent_with_a_handler_before(const struct raiser *r)
+{
+	blocked_with_a_handler(r);
+	sent_to_the_thread_before(r);
+}
+
+CLAUSE(a_fault_kills_although_its_signal_is_blocked_and_pending,
+       "sigprocmask(2) NOTES, kernel/signal.c force_sig_info_to_task (5.10, 7.2): the process dies, and does not "
+       "fault for ever, also where an instance of the signal that was sent before is pending",
+       .needed_by = USERS)
+{
+	FOR_EACH(i, raisers) {
+		EXPECT_EQ(raisers[i].sig, died_of(&raisers[i], sent_to_the_thread_before)) NAMED(&raisers[i]);
+		EXPECT_EQ(raisers[i].sig, died_of(&raisers[i], sent_to_the_process_before)) NAMED(&raisers[i]);
+		EXPECT_EQ(raisers[i].sig, died_of(&raisers[i], sent_with_a_handler_before)) NAMED(&raisers[i]);
+	}
+}
+
 CLAUSE(no_handler_runs_for_a_fault_that_is_blocked,
        "kernel/signal.c force_sig_info_to_task (7.2): a handler whose signal is blocked is not run for a fault: the "
        "action becomes the default one",

@@ -320,6 +320,39 @@ CLAUSE(so_many_signals_are_queued_as_the_limit_says,
 	EXPECT_ERR(EAGAIN, queue_value(own_pid(), RT + 4, 9));
 }
 
+static int limit_of_receiver;
+
+static bool receives_as_someone_new(void)
+{
+	return become_someone_new() && !set_mask(SIGSET_FULL) && set_limit(limit_of_receiver);
+}
+
+CLAUSE(the_limit_is_that_of_the_process_that_gets_the_signal,
+       "getrlimit(2) RLIMIT_SIGPENDING, kernel/signal.c __sigqueue_alloc, sigqueue_alloc (5.10, 7.2) "
+       "task_rlimit(t): what another process sends is counted for the receiver's user, against the receiver's own "
+       "limit",
+       .needs = "root cap=kill", .needed_by = USERS)
+{
+	static const struct { int sender, receiver; } limits[] = { { 100, 3 }, { 0, 3 }, { 3, 0 }, { 100, 0 } };
+	struct process *p = shared_memory(sizeof(*p));
+
+	if (!can_become((1 << 20) + getpid(), (1 << 20) + getpid()))
+		SKIP(return, "user ids are few here");
+	FOR_EACH(i, limits) {
+		limit_of_receiver = limits[i].receiver;
+		ASSERT_TRUE(process_starts(p, receives_as_someone_new));
+		IN_CHILD {
+			ASSERT_TRUE(set_limit(limits[i].sender));
+			for (int k = 0; k < limits[i].receiver; k++)
+				EXPECT_RET(0, queue_value(p->pid, RT + k % 2, k))
+					TH_LOG("limits of sender and receiver: %d, %d", limits[i].sender, limits[i].receiver);
+			EXPECT_ERR(EAGAIN, queue_value(p->pid, RT, 9))
+				TH_LOG("limits of sender and receiver: %d, %d", limits[i].sender, limits[i].receiver);
+		}
+		process_ends(p);
+	}
+}
+
 static bool fills_its_queue_and_ends(void)
 {
 	int pid = fork();

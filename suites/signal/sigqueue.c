@@ -127,6 +127,32 @@ CLAUSE(the_information_arrives_as_it_was_given,
 	}
 }
 
+CLAUSE(the_unused_end_of_the_information_is_not_looked_at,
+       "kernel/signal.c post_copy_siginfo_from_user (5.10, 7.2): of a si_code whose fields the kernel knows the "
+       "bytes behind them may hold anything: they are no part of it",
+       .commit = "4ce5f9c9e754 signal: Use a smaller struct siginfo in the kernel", .needed_by = USERS)
+{
+	static const struct { int sig, code; } known[] = {
+		{ SIG, SI_QUEUE }, { SIG, SI_TIMER }, { SIG, SI_MESGQ }, { SIG, SI_ASYNCIO }, { SIG, SI_SIGIO }, { SIG, SI_TKILL },
+		{ SIG, SI_ASYNCNL }, { SIG, SI_USER }, { SIG, SI_KERNEL }, { SIGUSR1, SI_QUEUE }, { SIGSEGV, SEGV_MAPERR },
+		{ SIGBUS, BUS_ADRERR }, { SIGFPE, FPE_INTDIV }, { SIGILL, ILL_ILLOPC }, { SIGCHLD, CLD_EXITED },
+	};
+
+	FOR_EACH(i, known) {
+		ASSERT_RET(0, catch_signal(known[i].sig));
+		for (int to_thread = 0; to_thread < 2; to_thread++) {
+			siginfo_t info = forged(known[i].sig, known[i].code);
+
+			memset((char *)&info + sizeof(info) / 2, GUARD_BYTE, sizeof(info) / 2);
+			forget_arrivals();
+			EXPECT_RET(0, send_by(to_thread, own_pid(), known[i].sig, &info))
+				TH_LOG("signal %d, si_code %d", known[i].sig, known[i].code);
+			EXPECT_EQ(1, arrivals);
+			EXPECT_EQ(known[i].code, arrival[0].code);
+		}
+	}
+}
+
 CLAUSE(the_number_is_the_arguments_and_not_the_informations,
        "kernel/signal.c __copy_siginfo_from_user (5.10, 7.2): the signal that is sent, and the si_signo that "
        "arrives, is the call's argument",

@@ -1,99 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Waits that change the signal mask: rt_sigsuspend(2), pause(2), ppoll(2), pselect6(2), epoll_pwait(2), epoll_pwait2(2).
+// Waits that change the signal mask (waits.h has the calls), and pause(2).
 #include "clause.h"
-
-#include <poll.h>
-#include <sys/epoll.h>
 
 #include "origin.h"
 #include "thread.h"
+#include "waits.h"
 
 #define MS 1000000LL
 #define USERS "glibc:sigsuspend erlang:erts_poll_wait jvm:NET_Poll"
-
-static long empty_epoll(void)
-{
-	return raw_syscall(__NR_epoll_create1, 0);
-}
-
-static long by_sigsuspend(const struct kernel_sigset *mask, size_t size, int fd)
-{
-	return raw_syscall(__NR_rt_sigsuspend, mask, size);
-}
-
-static long by_ppoll(const struct kernel_sigset *mask, size_t size, int fd)
-{
-	struct pollfd file = { .fd = fd, .events = POLLIN };
-
-	return raw_syscall(NR_PPOLL, &file, fd >= 0, NULL, mask, size);
-}
-
-static long by_pselect(const struct kernel_sigset *mask, size_t size, int fd)
-{
-	struct { const void *set; size_t size; } sixth = { mask, size };
-	unsigned long files[1024 / 8 / sizeof(long)] = { 0 };
-
-	if (fd >= 0)
-		files[fd / (8 * sizeof(long))] |= 1UL << fd % (8 * sizeof(long));
-	return raw_syscall(NR_PSELECT6, fd + 1, files, NULL, NULL, NULL, &sixth);
-}
-
-static long epoll_of(int fd)
-{
-	struct epoll_event e = { .events = EPOLLIN };
-	long ep = empty_epoll();
-
-	if (fd >= 0)
-		raw_syscall(__NR_epoll_ctl, ep, EPOLL_CTL_ADD, fd, &e);
-	return ep;
-}
-
-static long by_epoll_pwait(const struct kernel_sigset *mask, size_t size, int fd)
-{
-	struct epoll_event e;
-	long ep = epoll_of(fd), result = raw_syscall(__NR_epoll_pwait, ep, &e, 1, -1, mask, size);
-
-	raw_syscall(__NR_close, ep);
-	return result;
-}
-
-#ifdef __NR_epoll_pwait2
-static long by_epoll_pwait2(const struct kernel_sigset *mask, size_t size, int fd)
-{
-	struct epoll_event e;
-	long ep = epoll_of(fd), result = raw_syscall(__NR_epoll_pwait2, ep, &e, 1, NULL, mask, size);
-
-	raw_syscall(__NR_close, ep);
-	return result;
-}
-#endif
-
-// Waits with the mask for fd (none: -1) to be readable, and for signals.
-static const struct wait {
-	const char *name;
-	long nr;
-	long (*wait)(const struct kernel_sigset *mask, size_t size, int fd);
-} waits[] = {
-	{ "rt_sigsuspend", __NR_rt_sigsuspend, by_sigsuspend },	// must be the first: it waits for no file
-	{ "ppoll",         NR_PPOLL,           by_ppoll },
-	{ "pselect6",      NR_PSELECT6,        by_pselect },
-	{ "epoll_pwait",   __NR_epoll_pwait,   by_epoll_pwait },
-#ifdef __NR_epoll_pwait2
-	{ "epoll_pwait2",  __NR_epoll_pwait2,  by_epoll_pwait2 },
-#endif
-};
-
-#define FOR_EACH_WAIT(w)						\
-	for (const struct wait *w = waits; w < waits + sizeof(waits) / sizeof(*waits); w++)	\
-		if (is_there(w))
-
-// epoll_pwait2 came in 5.11.
-static bool is_there(const struct wait *w)
-{
-	struct kernel_sigset none = SIGSET_EMPTY;
-
-	return w->wait(&none, 1, -1) != -ENOSYS;
-}
 
 static struct kernel_sigset mask_now(void)
 {
@@ -324,8 +238,10 @@ CLAUSE(an_event_and_a_signal_are_both_reported_in_time,
 		ASSERT_OK(raw_syscall(__NR_kill, getpid(), SIGUSR1));
 		result = wait->wait(&none, ARCH_SIGSET_BYTES, fds[0]);
 		EXPECT_TRUE(result == 1 || result == -EINTR) NAMED(wait);
-		EXPECT_EQ(result == 1, is_pending(SIGUSR1)) NAMED(wait);
-		EXPECT_EQ(result == -EINTR, handled) NAMED(wait);
+		EXPECT_EQ(1, handled + is_pending(SIGUSR1)) NAMED(wait);
+		// fs/aio.c has the signal handled on the way out whatever it returns.
+		if (result == -EINTR || strncmp(wait->name, "io_", 3))
+			EXPECT_EQ(result == -EINTR, handled) NAMED(wait);
 		EXPECT_TRUE(sigset_has(mask_now(), SIGUSR1)) NAMED(wait);
 		ASSERT_OK(raw_sigprocmask(SIG_UNBLOCK, SIGSET(SIGUSR1)));
 		EXPECT_EQ(1, handled) NAMED(wait);

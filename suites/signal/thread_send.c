@@ -2,6 +2,8 @@
 // tgkill(2), tkill(2), rt_tgsigqueueinfo(2): signals to one thread: who gets them, and what is refused.
 #include "signals.h"
 
+#include "nobody.h"
+
 #define USERS "go:signalM go:raise go:AllThreadsSyscall glibc:pthread_kill glibc:SIGCANCEL musl:__synccall jvm:SR"
 
 #define NOT_A_PID 0x3fffffff	// beyond PID_MAX_LIMIT
@@ -230,6 +232,50 @@ CLAUSE(what_was_pending_for_a_thread_ends_with_it,
 	EXPECT_FALSE(is_pending(SIGUSR1));
 	ASSERT_TRUE(mate_ends(&mate[1]));
 	EXPECT_EQ(0, arrivals);
+}
+
+#ifdef __NR_setresuid32
+#define NR_SETRESUID __NR_setresuid32
+#else
+#define NR_SETRESUID __NR_setresuid
+#endif
+
+// The raw call changes the calling thread alone, and takes its capabilities with the ids.
+static int signals_its_kin_as_nobody(void *failed)
+{
+	long tids[] = { own_pid(), mate[0].tid, own_tid() };
+
+	if (raw_syscall(NR_SETRESUID, NOBODY, NOBODY, NOBODY))
+		return 1;
+	FOR_EACH(t, tids)
+		for (int call = 0; call < CALLS; call++)
+			for (int sig = 0; sig <= SIGUSR1; sig += SIGUSR1)
+				if (send_by(call, own_pid(), tids[t], sig))
+					(*(int *)failed)++;
+	for (int sig = 0; sig <= SIGUSR1; sig += SIGUSR1)
+		if (raw_kill(own_pid(), sig) || queue_value(own_pid(), sig, 0))
+			(*(int *)failed)++;
+	return 0;
+}
+
+CLAUSE(a_thread_may_signal_its_own_process_whatever_its_user,
+       "kernel/signal.c check_kill_permission (5.10, 7.2) same_thread_group: threads of one process need no "
+       "permission for each other, also where one of them alone has changed its user",
+       .needs = "root", .needed_by = USERS)
+{
+	if (!can_become(NOBODY, NOBODY))
+		SKIP(return, "user ids are few here");
+	IN_CHILD {
+		struct thread t;
+		int failed = 0;
+
+		ASSERT_RET(0, catch_signal(SIGUSR1));
+		ASSERT_TRUE(mate_sleeps(&mate[0], SIGSET_EMPTY));
+		ASSERT_OK(thread_start(&t, signals_its_kin_as_nobody, &failed));
+		ASSERT_TRUE(thread_join(&t));
+		EXPECT_EQ(0, failed);
+		EXPECT_LT(0, arrivals);
+	}
 }
 
 static volatile int counted;

@@ -153,6 +153,26 @@ CLAUSE(a_frame_without_valid_vector_registers_resets_them,
 		SKIP(return, "the port knows no such frame");
 }
 
+CLAUSE(a_frame_of_an_old_program_is_mended,
+       "arch/x86/kernel/signal_64.c force_valid_ss (5.10, 7.2): a frame that says nothing of what later kernels "
+       "restore is taken with what 64-bit code needs there; every register is as the frame has it",
+       .commit = "6c25da5ad55d x86/signal/64: Re-add support for SS in the 64-bit signal context",
+       .needed_by = "criu:sigreturn")
+{
+	int end, tried = 0;
+
+	for (int i = 0; try_way(i, &end); i++) {
+		if (told->fate != FRAME_LIVES)
+			continue;
+		tried++;
+		EXPECT_EQ(0, end) {
+			TH_LOG("%s", told->way);
+		}
+	}
+	if (!tried)
+		SKIP(return, "the port knows no such frame");
+}
+
 CLAUSE(a_frame_that_the_cpu_refuses_never_leaks_or_hangs,
        "arch/x86/kernel/fpu/signal.c restore_fpregs_from_user and its like: reserved bits in the floating-point"
        " area end in SIGSEGV or are put right, and the return comes to an end [SRT-5] [incident 6] [incident 8]",

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 
 #include "altstack.h"
+#include "arch_frame.h"
 #include "guard.h"
 
 static int times, late_times, late_came_after;
@@ -87,6 +88,42 @@ CLAUSE(the_context_holds_the_interrupted_codes_mask,
 	EXPECT_TRUE(is_equal(SIGSET_EMPTY, seen_mask));
 }
 
+static const char *mismatch;
+
+static void look_at_frame(int sig, siginfo_t *info, void *uc)
+{
+	times++;
+	mismatch = arch_frame_mismatch(uc, &put_mask);
+	if (sig == ARCH_TRAP_SIGNAL)
+		ARCH_TRAP_SKIP(uc);
+}
+
+CLAUSE(the_words_of_a_frame_agree_with_each_other,
+       "arch/x86/kernel/signal*.c UC_FP_XSTATE, arch/x86/kernel/fpu/signal.c save_sw_bytes (7.2) and their like: "
+       "what the frame says of itself - what is in it, how far it goes, its magic numbers, the first word of the "
+       "mask - is so", .needed_by = "criu:sigreturn")
+{
+	if (!ARCH_HAS_FRAME_FAULTS)
+		SKIP(return, "the port says nothing of it");
+	ASSERT_OK(raw_sigaction(SIGUSR1, look_at_frame, 0));
+	ASSERT_OK(raw_sigaction(ARCH_TRAP_SIGNAL, look_at_frame, 0));
+	for (int i = -1; i < 8; i++) {
+		put_mask = some_signals(i);
+		ASSERT_OK(raw_sigprocmask(SIG_SETMASK, put_mask));
+		for (int traps = 0; traps < 2; traps++) {
+			times = 0;
+			if (traps)
+				arch_trap();
+			else
+				ASSERT_OK(hit(SIGUSR1));
+			EXPECT_EQ(1, times);
+			EXPECT_EQ(NULL, mismatch) {
+				TH_LOG("%s", mismatch);
+			}
+		}
+	}
+}
+
 CLAUSE(the_return_restores_the_mask,
        "sigreturn(2) DESCRIPTION: \"restores the process's signal mask\", whatever the handler blocked or unblocked",
        .needed_by = "go:sigtramp glibc:sigaction")
@@ -96,6 +133,47 @@ CLAUSE(the_return_restores_the_mask,
 		ASSERT_OK(raw_sigprocmask(SIG_SETMASK, some_signals(i)));
 		ASSERT_OK(hit(SIGUSR1));
 		EXPECT_TRUE(is_equal(some_signals(i), mask_now()));
+	}
+}
+
+static void is_plain(int sig)
+{
+	times++;
+	raw_sigprocmask(SIG_SETMASK, SIGSET(SIGALRM));
+}
+
+// A handler that wants nothing but the number: some ABIs have another frame and another return for it.
+static struct kernel_sigaction plain_action(unsigned long flags)
+{
+	struct kernel_sigaction action = sigaction_of((signal_handler *)(void *)is_plain, flags, SIGSET_FULL);
+
+	action.flags &= ~(unsigned long)SA_SIGINFO;
+#ifdef ARCH_SA_RESTORER
+	if (!ARCH_NEEDS_RESTORER) {
+		action.flags &= ~(unsigned long)ARCH_SA_RESTORER;
+		action.restorer = NULL;
+	}
+#endif
+	return action;
+}
+
+CLAUSE(the_return_of_a_plain_handler_restores_the_mask,
+       "sigreturn(2) DESCRIPTION: the mask is restored, every signal of it, of a handler without SA_SIGINFO too, "
+       "through the old frame where the ABI has one", .needed_by = "glibc:signal musl:signal")
+{
+	for (int i = -1; i < 8; i++) {
+		for (int more = 0; more < 2; more++) {
+			struct kernel_sigaction action = plain_action(more ? SA_ONSTACK | SA_RESTART : 0);
+
+			ASSERT_OK(raw_rt_sigaction(SIGUSR1, &action, NULL));
+			ASSERT_OK(raw_sigprocmask(SIG_SETMASK, some_signals(i)));
+			times = 0;
+			ASSERT_OK(hit(SIGUSR1));
+			EXPECT_EQ(1, times);
+			EXPECT_TRUE(is_equal(some_signals(i), mask_now())) {
+				TH_LOG("with %d blocked", i < 0 ? 0 : some[i]);
+			}
+		}
 	}
 }
 

@@ -37,6 +37,39 @@ CLAUSE(a_name_is_of_the_thread,
 	EXPECT_TRUE(hand_ends(&b));
 }
 
+CLAUSE(a_siblings_name_is_written_and_read_by_proc,
+       "proc_pid_comm(5), pthread_setname_np(3): what a thread writes to /proc/self/task/TID/comm names thread TID of "
+       "its process, up to 15 bytes of it, and no other thread; PR_GET_NAME and comm tell the same", USERS)
+{
+	char path[64], name[17] = "", line[64];
+	struct hand a, b;
+
+	ASSERT_RET(0, my_prctl(PR_SET_NAME, "writer", 0, 0, 0));
+	ASSERT_TRUE(hand_start(&a) && hand_start(&b));
+	for (int long_one = 0; long_one < 2; long_one++) {
+		const char *given = long_one ? "a name that is too long" : "short", *wanted = long_one ? "a name that is " : "short";
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", a.thread.known_as);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(strlen(given), write(fd, given, strlen(given)));
+		close(fd);
+		EXPECT_RET(0, its_prctl(&a, PR_GET_NAME, (long)name));
+		EXPECT_STREQ(wanted, name);
+		ASSERT_LT(0, read_text(path, line, sizeof(line)));
+		EXPECT_EQ('\n', line[strlen(line) - 1]);
+		line[strlen(line) - 1] = 0;
+		EXPECT_STREQ(wanted, line);
+		EXPECT_RET(0, its_prctl(&b, PR_GET_NAME, (long)name));
+		EXPECT_STREQ("writer", name);
+		EXPECT_RET(0, my_prctl(PR_GET_NAME, name, 0, 0, 0));
+		EXPECT_STREQ("writer", name);
+	}
+	EXPECT_TRUE(hand_ends(&a));
+	EXPECT_TRUE(hand_ends(&b));
+}
+
 // Attributes that one prctl sets and another tells.
 static const struct {
 	const char *name;
@@ -75,6 +108,50 @@ CLAUSE(what_prctl_sets_for_a_thread_stays_there,
 		EXPECT_TRUE(hand_ends(&a));
 		EXPECT_TRUE(hand_ends(&b));
 	}
+}
+
+CLAUSE(a_slack_of_zero_is_the_one_the_thread_began_with,
+       "prctl(2) PR_SET_TIMERSLACK: 0 sets the current slack back to the default one of the thread, which is the "
+       "current slack "
+       "of the thread that made it", USERS)
+{
+	static const long slacks[] = { 60000, 70001 };
+
+	for (int i = 0; i < 2; i++) {
+		struct hand a;
+
+		ASSERT_RET(0, my_prctl(PR_SET_TIMERSLACK, slacks[i], 0, 0, 0));
+		ASSERT_TRUE(hand_start(&a));
+		EXPECT_RET(slacks[i], its_prctl(&a, PR_GET_TIMERSLACK));
+		EXPECT_RET(0, its_prctl(&a, PR_SET_TIMERSLACK, 1));
+		EXPECT_RET(1, its_prctl(&a, PR_GET_TIMERSLACK));
+		EXPECT_RET(0, its_prctl(&a, PR_SET_TIMERSLACK, 0));
+		EXPECT_RET(slacks[i], its_prctl(&a, PR_GET_TIMERSLACK));
+		EXPECT_TRUE(hand_ends(&a));
+	}
+}
+
+CLAUSE(attributes_take_no_other_values_than_they_have,
+       "prctl(2) ERRORS EINVAL: PR_SET_DUMPABLE takes 0 and 1, not 2 (since Linux 2.6.17), PR_SET_KEEPCAPS 0 and 1, "
+       "PR_SET_PDEATHSIG 0 or a signal; what is refused changes nothing", USERS)
+{
+	static const struct { int set, get; long before, wrong[4]; bool by_address; } cases[] = {
+		{ PR_SET_DUMPABLE,  PR_GET_DUMPABLE,  1,      { 2, 3, -1, 1 << 30 }, false },
+		{ PR_SET_DUMPABLE,  PR_GET_DUMPABLE,  0,      { 2, 3, -1, 1 << 30 }, false },
+		{ PR_SET_KEEPCAPS,  PR_GET_KEEPCAPS,  1,      { 2, 3, -1, 1 << 30 }, false },
+		{ PR_SET_KEEPCAPS,  PR_GET_KEEPCAPS,  0,      { 2, 3, -1, 1 << 30 }, false },
+		{ PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, SIGURG, { 300, 1000, -1, 1 << 30 }, true },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		ASSERT_RET(0, my_prctl(cases[i].set, cases[i].before, 0, 0, 0));
+		for (int k = 0; k < 4; k++) {
+			EXPECT_ERR(EINVAL, my_prctl(cases[i].set, cases[i].wrong[k], 0, 0, 0))
+				TH_LOG("prctl %d, value %ld", cases[i].set, cases[i].wrong[k]);
+			EXPECT_RET(cases[i].before, told(NULL, cases[i].get, cases[i].by_address));
+		}
+	}
+	ASSERT_RET(0, my_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
 CLAUSE(what_prctl_sets_for_the_process_holds_for_all,

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // credentials(7): user, groups and capabilities are of each thread, so a runtime must tell every one of them.
 #include "clause.h"
+#include "guard.h"
 #include "hand.h"
 #include "nameless.h"
 
 #include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #define OTHER 31337
@@ -239,4 +241,114 @@ CLAUSE(permission_is_that_of_the_thread_that_asks,
 	EXPECT_RET(-EACCES, hand_does(&a, __NR_openat, AT_FDCWD, (long)path, O_RDONLY));
 	EXPECT_OK(raw_syscall(__NR_openat, AT_FDCWD, path, O_RDONLY));
 	EXPECT_TRUE(hand_ends(&a));
+}
+
+CLAUSE(every_group_grants_access_in_whatever_order_they_were_given,
+       "setgroups(2), path_resolution(7) step 3: a file's group permission is for who has its group among the "
+       "supplementary ones, "
+       "each of them, however setgroups was told them, and for nobody else",
+       .commit = "bdcf0a423ea1 kernel: make groups_sort calling a responsibility group_info allocators",
+       .needs = "root cap=setuid cap=setgid cap=chown", USERS)
+{
+	enum { GROUPS = 23 };
+	static const unsigned int steps[] = { 1, 22, 7, 11 };	// up, down, two ways across; 23 is a prime
+	int fd = nameless_file();
+	char path[64];
+
+	ASSERT_GE(fd, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
+		unsigned int groups[GROUPS], seen[GROUPS] = { 0 }, sum = 0, want = 0;
+		struct hand a;
+
+		for (unsigned int k = 0; k < GROUPS; k++) {
+			groups[k] = OTHER + k * steps[i] % GROUPS * 1000;
+			want += groups[k];
+		}
+		ASSERT_TRUE(hand_start(&a));
+		EXPECT_RET(0, hand_does(&a, NR_SETGROUPS, GROUPS, (long)groups));
+		EXPECT_RET(GROUPS, hand_does(&a, NR_GETGROUPS, GROUPS, (long)seen));
+		for (unsigned int k = 0; k < GROUPS; k++)
+			sum += seen[k];
+		EXPECT_EQ(want, sum);
+		EXPECT_RET(0, hand_does(&a, NR_SETRESGID, OTHER - 1, OTHER - 1, OTHER - 1));
+		EXPECT_RET(0, hand_does(&a, NR_SETRESUID, OTHER, OTHER, OTHER));
+		for (unsigned int k = 0; k < GROUPS; k++) {
+			long opened;
+
+			ASSERT_EQ(0, fchown(fd, 0, groups[k]));
+			ASSERT_EQ(0, fchmod(fd, 0040));
+			opened = hand_does(&a, __NR_openat, AT_FDCWD, (long)path, O_RDONLY);
+			EXPECT_OK(opened) TH_LOG("group %u of order %u", groups[k], i);
+			raw_syscall(__NR_close, opened);
+			ASSERT_EQ(0, fchown(fd, 0, groups[k] + 1));
+			EXPECT_RET(-EACCES, hand_does(&a, __NR_openat, AT_FDCWD, (long)path, O_RDONLY));
+		}
+		EXPECT_TRUE(hand_ends(&a));
+	}
+}
+
+CLAUSE(groups_are_told_whole_or_not_at_all,
+       "getgroups(2) ERRORS EINVAL: size is less than the number of groups and not 0: nothing is written; 0 returns "
+       "the number "
+       "alone", .needs = "cap=setgid", USERS)
+{
+	static const unsigned int groups[] = { 5, 6, 7, OTHER };
+	unsigned int *seen = guarded(sizeof(groups));
+	struct hand a;
+
+	ASSERT_TRUE(hand_start(&a));
+	EXPECT_RET(0, hand_does(&a, NR_SETGROUPS, 4, (long)groups));
+	EXPECT_RET(4, hand_does(&a, NR_GETGROUPS, 0, 0));
+	for (int size = 1; size < 4; size++)
+		EXPECT_RET(-EINVAL, hand_does(&a, NR_GETGROUPS, size, (long)seen));
+	EXPECT_RET(-EINVAL, hand_does(&a, NR_GETGROUPS, -1, (long)seen));
+	EXPECT_RET(4, hand_does(&a, NR_GETGROUPS, 0, (long)seen));
+	EXPECT_UNTOUCHED(seen, 0, sizeof(groups));
+	EXPECT_RET(-EFAULT, hand_does(&a, NR_GETGROUPS, 4, (long)forbidden_page()));
+	EXPECT_RET(4, hand_does(&a, NR_GETGROUPS, 5, (long)seen));
+	EXPECT_EQ(0, memcmp(groups, seen, sizeof(groups)));
+	EXPECT_INTACT(seen);
+	EXPECT_RET(0, hand_does(&a, NR_SETGROUPS, 0, 0));
+	EXPECT_RET(0, hand_does(&a, NR_GETGROUPS, 0, 0));
+	EXPECT_RET(-EINVAL, hand_does(&a, NR_SETGROUPS, -1, (long)groups));
+	EXPECT_RET(-EINVAL, hand_does(&a, NR_SETGROUPS, 65537, (long)groups));
+	EXPECT_TRUE(hand_ends(&a));
+}
+
+// What a thread is told of its parent's death, and calls that change who it is, or do not.
+static const struct { const char *what; long nr, args[3]; bool clears; } changes[] = {
+	{ "the real user id",       NR_SETRESUID, { OTHER, -1, -1 }, false },
+	{ "the saved group id",     NR_SETRESGID, { -1, -1, OTHER }, false },
+	{ "nothing",                NR_SETRESUID, { -1, -1, -1 }, false },
+	{ "the effective group id", NR_SETRESGID, { -1, OTHER, -1 }, true },
+	{ "the group id of files",  NR_SETFSGID, { OTHER, 0, 0 }, true },
+	{ "the user id of files",   NR_SETFSUID, { OTHER, 0, 0 }, true },
+	{ "the effective user id",  NR_SETRESUID, { -1, OTHER, -1 }, true },
+};
+
+CLAUSE(the_parents_death_is_not_told_to_who_became_another,
+       "prctl(2) PR_SET_PDEATHSIG, credentials(7): the signal is cleared when the effective user or group id or that "
+       "of files "
+       "changes, of the thread that changes it alone, and stays with other changes",
+       .needs = "root cap=setuid cap=setgid", USERS)
+{
+	struct hand a, b;
+
+	if (users_of(NULL).real || users_of(NULL).effective || users_of(NULL).saved || groups_of(NULL).effective)
+		SKIP(return, "not all ids are 0");
+	for (unsigned int i = 0; i < ARRAY_SIZE(changes); i++) {
+		int told = -1, others = -1;
+
+		ASSERT_TRUE(hand_start(&a) && hand_start(&b));
+		ASSERT_RET(0, hand_does(&a, __NR_prctl, PR_SET_PDEATHSIG, SIGURG));
+		ASSERT_RET(0, hand_does(&b, __NR_prctl, PR_SET_PDEATHSIG, SIGURG));
+		EXPECT_RET(0, hand_does(&a, changes[i].nr, changes[i].args[0], changes[i].args[1], changes[i].args[2]));
+		ASSERT_RET(0, hand_does(&a, __NR_prctl, PR_GET_PDEATHSIG, (long)&told));
+		ASSERT_RET(0, hand_does(&b, __NR_prctl, PR_GET_PDEATHSIG, (long)&others));
+		EXPECT_EQ(changes[i].clears ? 0 : SIGURG, told) TH_LOG("%s changed", changes[i].what);
+		EXPECT_EQ(SIGURG, others);
+		EXPECT_TRUE(hand_ends(&a));
+		EXPECT_TRUE(hand_ends(&b));
+	}
 }

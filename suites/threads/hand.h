@@ -18,6 +18,8 @@
 #define NR_GETRESGID __NR_getresgid32
 #define NR_SETGROUPS __NR_setgroups32
 #define NR_GETGROUPS __NR_getgroups32
+#define NR_SETFSUID  __NR_setfsuid32
+#define NR_SETFSGID  __NR_setfsgid32
 #else
 #define NR_SETRESUID __NR_setresuid
 #define NR_SETRESGID __NR_setresgid
@@ -25,6 +27,8 @@
 #define NR_GETRESGID __NR_getresgid
 #define NR_SETGROUPS __NR_setgroups
 #define NR_GETGROUPS __NR_getgroups
+#define NR_SETFSUID  __NR_setfsuid
+#define NR_SETFSGID  __NR_setfsgid
 #endif
 
 struct hand {

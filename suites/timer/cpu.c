@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // CPU-time clocks and timers on them: of the calling thread, of others, of the process and of other processes.
 #include "clause.h"
+
+#include <linux/futex.h>
+
 #include "thread.h"
 #include "timer.h"
 
@@ -52,6 +55,76 @@ CLAUSE(an_absolute_cpu_timer_expires_at_that_reading_of_its_clock,
 		ASSERT_RET(0, catch_signal(SIGPROF));
 		ASSERT_RET(0, timer_arm(id, TIMER_ABSTIME, 1, 0));
 		EXPECT_TRUE(burn_until(caught[SIGPROF].count));
+		EXPECT_RET(0, timer_delete_raw(id));
+	}
+}
+
+static volatile int sleeper_may_end;
+
+static int sleep_in_thread(void *arg)
+{
+	while (!sleeper_may_end)
+		raw_syscall(NR_FUTEX, &sleeper_may_end, FUTEX_WAIT, 0, NULL, NULL, 0);
+	return 0;
+}
+
+CLAUSE(a_reading_of_a_cpu_clock_that_has_passed_expires_at_once,
+       "timer_settime(2): if the specified absolute time has already passed, the timer expires immediately: also on the clock of"
+       " a thread or a process that sleeps, and uses no time", .needed_by = USERS)
+{
+	struct thread t;
+	pid_t child = fork();
+	int clocks[2];
+
+	if (child == 0)
+		for (;;)
+			pause();
+	ASSERT_OK(thread_start(&t, sleep_in_thread, NULL));
+	ASSERT_TRUE(wait_until_blocked_in(t.known_as, NR_FUTEX));
+	ASSERT_TRUE(wait_until(task_state(child) == 'S'));
+	clocks[0] = thread_cpu_clock(t.known_as, CPU_SCHED);
+	clocks[1] = process_cpu_clock(child, CPU_SCHED);
+	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
+		struct sigevent e = event_of(SIGEV_THREAD_ID, SIGPROF);
+
+		for (int interval = 0; interval < 2; interval++) {
+			int id;
+
+			ASSERT_RET(0, catch_signal(SIGPROF));
+			ASSERT_RET(0, timer_create_raw(clocks[c], &e, &id));
+			ASSERT_RET(0, timer_arm(id, TIMER_ABSTIME, 1, interval * 1000 * SECOND));
+			ASSERT_TRUE(wait_until(caught[SIGPROF].count)) TH_LOG("clock %u", c);
+			EXPECT_EQ(1, caught[SIGPROF].count);
+			ASSERT_RET(0, timer_delete_raw(id));
+		}
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	sleeper_may_end = 1;
+	raw_syscall(NR_FUTEX, &sleeper_may_end, FUTEX_WAKE, 1, NULL, NULL, 0);
+	ASSERT_TRUE(thread_join(&t));
+}
+
+CLAUSE(a_cpu_timer_goes_on_while_its_signal_is_ignored,
+       "timer_settime(2), signal(7): an interval timer on a CPU clock whose signal is ignored delivers again once a handler is set",
+       .needed_by = USERS)
+{
+	for (unsigned int c = 0; c < ARRAY_SIZE(own_clocks); c++) {
+		struct sigevent e = event_of(SIGEV_SIGNAL, SIGPROF);
+		int id;
+
+		ASSERT_RET(0, raw_sigaction(SIGPROF, SIGNAL_IGNORE, 0));
+		ASSERT_RET(0, timer_create_raw(own_clocks[c], &e, &id));
+		ASSERT_RET(0, timer_arm(id, 0, MS, MS));
+		for (int round = 0; round < 2; round++) {
+			long long until = clock_ns(own_clocks[c]) + 15 * MS;	// the longest tick, and more
+
+			while (clock_ns(own_clocks[c]) < until)
+				burn_user();
+			ASSERT_RET(0, catch_signal(SIGPROF));
+			ASSERT_TRUE(burn_until(caught[SIGPROF].count >= 2)) TH_LOG("clock %d", own_clocks[c]);
+			ASSERT_RET(0, raw_sigaction(SIGPROF, SIGNAL_IGNORE, 0));
+		}
 		EXPECT_RET(0, timer_delete_raw(id));
 	}
 }

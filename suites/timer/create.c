@@ -37,6 +37,33 @@ CLAUSE(every_clock_takes_every_way_to_notify,
 	}
 }
 
+CLAUSE(every_signal_may_be_that_of_a_timer,
+       "timer_create(2) SIGEV_SIGNAL, signal(7): sigev_signo is any signal there is, from 1 to the last real-time one, and that"
+       " is the one that comes", .needed_by = USERS)
+{
+	const int last = 8 * ARCH_SIGSET_BYTES;
+	struct kernel_sigset set = SIGSET(last);
+	siginfo_t info = { 0 };
+
+	ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, set));
+	for (int sig = 1; sig <= last; sig++) {
+		static const int ways[] = { SIGEV_SIGNAL, SIGEV_THREAD_ID };
+
+		for (unsigned int w = 0; w < ARRAY_SIZE(ways); w++) {
+			struct sigevent e = event_of(ways[w], sig);
+			int id;
+
+			ASSERT_RET(0, timer_create_raw(CLOCK_MONOTONIC, &e, &id)) TH_LOG("signal %d", sig);
+			if (sig == last) {
+				ASSERT_RET(0, timer_arm(id, 0, 1, 0));
+				EXPECT_RET(sig, raw_syscall(NR_RT_SIGTIMEDWAIT, &set, &info, NULL, ARCH_SIGSET_BYTES));
+				EXPECT_EQ(id, info.si_timerid);
+			}
+			EXPECT_RET(0, timer_delete_raw(id));
+		}
+	}
+}
+
 CLAUSE(ids_are_small_integers_and_no_two_live_ones_are_equal,
        "timer_create(2) NOTES: the kernel's timer ID is an int of the process, unique until the timer is deleted "
        "[TMR-1]",
@@ -112,6 +139,69 @@ CLAUSE(bad_addresses_are_efault_and_leave_no_timer,
 	for (int i = 0; i < 200; i++) {
 		ASSERT_ERR(EFAULT, timer_create_raw(CLOCK_MONOTONIC, NULL, unmapped_page()));
 		ASSERT_ERR(EFAULT, timer_create_raw(CLOCK_MONOTONIC, unmapped_page(), &id));
+	}
+}
+
+// As a user of whom 32 signals may be queued, which a timer leaked by each of some calls would use up.
+static bool become_one_of_few_signals(void)
+{
+	struct rlimit few = { 32, 32 };
+
+	return become_someone_new() && !setrlimit(RLIMIT_SIGPENDING, &few);
+}
+
+CLAUSE(what_is_refused_uses_up_no_signal,
+       "timer_create(2) ERRORS EAGAIN: RLIMIT_SIGPENDING counts the timers that there are: not those that were refused, for a"
+       " bad clock, a bad event or a bad address [TMR-4]", .needs = "root", .needed_by = USERS)
+{
+	static const struct { int clock, notify, sig, tid, error; } refused[] = {
+		{ CLOCK_MONOTONIC, SIGEV_SIGNAL, 0, 0, EINVAL },
+		{ CLOCK_MONOTONIC, SIGEV_SIGNAL, 1 + 8 * ARCH_SIGSET_BYTES, 0, EINVAL },
+		{ CLOCK_MONOTONIC, SIGEV_THREAD_ID, SIGUSR1, 0x3fffffff, EINVAL },
+		{ CLOCK_THREAD_CPUTIME_ID, SIGEV_THREAD_ID, 0, 0, EINVAL },
+		{ CLOCK_MONOTONIC, 8, SIGUSR1, 0, EINVAL },
+		{ 63, SIGEV_SIGNAL, SIGUSR1, 0, EINVAL },
+		{ CLOCK_MONOTONIC_RAW, SIGEV_SIGNAL, SIGUSR1, 0, EOPNOTSUPP },
+		{ process_cpu_clock(0x1ffffff, CPU_SCHED), SIGEV_SIGNAL, SIGUSR1, 0, EINVAL },
+	};
+	int id;
+
+	if (!become_one_of_few_signals())
+		SKIP(return, "no other user to become here");
+	for (unsigned int r = 0; r < ARRAY_SIZE(refused); r++) {
+		struct sigevent e = event_of(refused[r].notify, refused[r].sig);
+
+		if (refused[r].tid)
+			e.sigev_notify_thread_id = refused[r].tid;
+		for (int i = 0; i < 40; i++) {
+			ASSERT_RET(-refused[r].error, timer_create_raw(refused[r].clock, &e, &id)) TH_LOG("row %u call %d", r, i);
+		}
+		ASSERT_RET(0, timer_create_raw(CLOCK_MONOTONIC, NULL, &id)) TH_LOG("after row %u", r);
+		ASSERT_RET(0, timer_delete_raw(id));
+	}
+}
+
+CLAUSE(a_timer_that_is_deleted_gives_its_signal_back,
+       "timer_delete(2), timer_create(2) ERRORS EAGAIN: a deleted timer counts no longer, at the latest when the signal that was"
+       " pending is taken: timers may come and go for ever [TMR-4] [TMR-10]", .needs = "root", .needed_by = USERS)
+{
+	static const int ways[] = { SIGEV_SIGNAL, SIGEV_THREAD_ID };
+	static const struct __kernel_timespec at_once = { 0, 0 };
+	struct kernel_sigset set = SIGSET(SIGUSR1), pending = SIGSET_EMPTY;
+
+	if (!become_one_of_few_signals())
+		SKIP(return, "no other user to become here");
+	ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, set));
+	for (int i = 0; i < 80; i++) {
+		struct sigevent e = event_of(ways[i % 2], SIGUSR1);
+		siginfo_t info;
+		int id;
+
+		ASSERT_RET(0, timer_create_raw(CLOCK_MONOTONIC, &e, &id)) TH_LOG("timer %d", i);
+		ASSERT_RET(0, timer_arm(id, TIMER_ABSTIME, 1, i % 3 ? 0 : SECOND));
+		ASSERT_TRUE(wait_until(!raw_syscall(__NR_rt_sigpending, &pending, ARCH_SIGSET_BYTES) && sigset_has(pending, SIGUSR1)));
+		ASSERT_RET(0, timer_delete_raw(id));
+		raw_syscall(NR_RT_SIGTIMEDWAIT, &set, &info, &at_once, ARCH_SIGSET_BYTES);	// Linux 6.13 and later drop it
 	}
 }
 
@@ -207,6 +297,51 @@ CLAUSE(timers_are_not_inherited_and_end_at_exec,
 	}
 	ASSERT_RET(0, timer_gettime_raw(id, &seen));
 	EXPECT_EQ(1, seen.interval.tv_sec);
+}
+
+// What pends of the two: bit 0 the signal of a timer, bit 1 one that was sent.
+static int pending_here(void)
+{
+	static const struct __kernel_timespec at_once = { 0, 0 };
+	int seen = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct kernel_sigset set = SIGSET(SIGRTMIN + 1 + i);
+
+		if (raw_syscall(NR_RT_SIGTIMEDWAIT, &set, NULL, &at_once, ARCH_SIGSET_BYTES) > 0)
+			seen |= 1 << i;
+	}
+	return seen;
+}
+
+AFTER_EXEC(has_only_the_signal_that_was_sent)
+{
+	return pending_here() != 2;
+}
+
+CLAUSE(the_signal_of_a_timer_does_not_reach_the_next_program,
+       "execve(2), timer_create(2) NOTES, kernel/signal.c flush_itimer_signals (5.10, 7.2): POSIX timers end at exec with what"
+       " they had queued; a pending signal that was sent is kept [TMR-5]", .needed_by = USERS)
+{
+	static const int ways[] = { SIGEV_SIGNAL, SIGEV_THREAD_ID };
+	const int of_timer = SIGRTMIN + 1, sent = SIGRTMIN + 2;
+
+	for (int i = 0; i < 4; i++) {
+		IN_CHILD {
+			struct kernel_sigset set = sigset_with(SIGSET(of_timer), sent), pending = SIGSET_EMPTY;
+			struct sigevent e = event_of(ways[i / 2], of_timer);
+			int id;
+
+			ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, set));
+			ASSERT_RET(0, timer_create_raw(CLOCK_MONOTONIC, &e, &id));
+			ASSERT_RET(0, timer_arm(id, 0, 1, i % 2 ? MS : 0));
+			ASSERT_RET(0, raw_syscall(__NR_kill, getpid(), sent));
+			ASSERT_TRUE(wait_until(!raw_syscall(__NR_rt_sigpending, &pending, ARCH_SIGSET_BYTES) &&
+					       sigset_has(pending, of_timer)));
+			execute_self(has_only_the_signal_that_was_sent);
+			_exit(126);
+		}
+	}
 }
 
 static int make_timer(void *arg)

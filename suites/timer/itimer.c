@@ -105,21 +105,33 @@ CLAUSE(an_interval_rearms_until_it_is_disarmed,
 		EXPECT_EQ(seen, caught[kinds[i].sig].count);
 		ASSERT_RET(0, get_itimer(kinds[i].which, &left));
 		EXPECT_EQ(0, us_of(&left));
+		EXPECT_EQ(0, left.interval.sec + left.interval.usec);
 	}
+}
+
+// Lets at least this much of a clock pass, by use of the CPU.
+static void let_run(int clock, long long ns)
+{
+	long long until = clock_ns(clock) + ns;
+
+	while (clock_ns(clock) < until)
+		burn_user();
 }
 
 CLAUSE(a_timer_without_interval_expires_once,
        "setitimer(2): with a zero it_interval the timer expires just once", .needed_by = USERS)
 {
-	struct old_itimer t = itimer_of(2000, 0), left;
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct old_itimer t = itimer_of(2000, 0), left;
 
-	ASSERT_RET(0, catch_signal(SIGALRM));
-	ASSERT_RET(0, set_itimer(ITIMER_REAL, &t, NULL));
-	ASSERT_TRUE(wait_until(caught[SIGALRM].count));
-	let_pass(8 * MS);
-	EXPECT_EQ(1, caught[SIGALRM].count);
-	ASSERT_RET(0, get_itimer(ITIMER_REAL, &left));
-	EXPECT_EQ(0, us_of(&left));
+		ASSERT_RET(0, catch_signal(kinds[i].sig));
+		ASSERT_RET(0, set_itimer(kinds[i].which, &t, NULL));
+		ASSERT_TRUE(burn_until(caught[kinds[i].sig].count)) TH_LOG("timer %d", kinds[i].which);
+		let_run(kinds[i].clock, kinds[i].which == ITIMER_REAL ? 8 * MS : 25 * MS);	// two of the longest ticks
+		EXPECT_EQ(1, caught[kinds[i].sig].count) TH_LOG("timer %d", kinds[i].which);
+		ASSERT_RET(0, get_itimer(kinds[i].which, &left));
+		EXPECT_EQ(0, us_of(&left)) TH_LOG("timer %d", kinds[i].which);
+	}
 }
 
 CLAUSE(the_old_setting_comes_back_whole,
@@ -162,6 +174,22 @@ CLAUSE(remaining_real_time_falls_as_time_passes,
 	EXPECT_GE(us_of(&one) - us_of(&two), 4999);	// microseconds round down at both ends
 }
 
+CLAUSE(remaining_cpu_time_falls_as_it_is_used,
+       "getitimer(2) ITIMER_VIRTUAL, ITIMER_PROF: it_value is what is left until the next expiration, by the CPU time that the"
+       " process uses", .needed_by = USERS)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct old_itimer t = itimer_of(100 * 1000000L, 0), one, two;
+
+		ASSERT_RET(0, set_itimer(kinds[i].which, &t, NULL));
+		ASSERT_RET(0, get_itimer(kinds[i].which, &one));
+		let_run(kinds[i].clock, 25 * MS);
+		ASSERT_RET(0, get_itimer(kinds[i].which, &two));
+		// A tick of leeway: CPU time that is sampled comes in ticks.
+		EXPECT_GE(us_of(&one) - us_of(&two), 15000) TH_LOG("timer %d", kinds[i].which);
+	}
+}
+
 CLAUSE(values_outside_their_range_are_refused,
        "setitimer(2) ERRORS EINVAL: which is none of the three, or a tv_usec is outside 0 to 999999, or a tv_sec "
        "negative; EFAULT for bad "
@@ -190,12 +218,16 @@ CLAUSE(values_outside_their_range_are_refused,
 	EXPECT_ERR(EINVAL, get_itimer(-1, &seen));
 }
 
-AFTER_EXEC(has_a_real_timer_left)
+AFTER_EXEC(has_all_timers_left)
 {
-	struct old_itimer t = { 0 };
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct old_itimer t = { 0 };
 
-	get_itimer(ITIMER_REAL, &t);
-	return !(us_of(&t) > 800 * 1000000LL && us_of(&t) <= 900 * 1000000LL && t.interval.sec == 7);
+		get_itimer(kinds[i].which, &t);
+		if (us_of(&t) <= 800 * 1000000LL || us_of(&t) > 900 * 1000000LL + 10000 || t.interval.sec != 7)
+			return 1 + kinds[i].which;
+	}
+	return 0;
 }
 
 CLAUSE(timers_are_kept_over_exec_and_not_inherited_by_a_child,
@@ -214,8 +246,9 @@ CLAUSE(timers_are_kept_over_exec_and_not_inherited_by_a_child,
 		}
 	}
 	IN_CHILD {
-		ASSERT_RET(0, set_itimer(ITIMER_REAL, &t, NULL));
-		execute_self(has_a_real_timer_left);
+		for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++)
+			ASSERT_RET(0, set_itimer(kinds[i].which, &t, NULL));
+		execute_self(has_all_timers_left);
 		_exit(126);
 	}
 }
@@ -234,6 +267,30 @@ CLAUSE(expirations_of_a_blocked_signal_are_one,
 	ASSERT_RET(0, set_itimer(ITIMER_REAL, &off, NULL));
 	ASSERT_RET(0, raw_sigprocmask(SIG_UNBLOCK, SIGSET(SIGALRM)));
 	EXPECT_EQ(1, caught[SIGALRM].count);
+}
+
+CLAUSE(a_disarmed_timer_does_not_come_back_with_its_signal,
+       "setitimer(2): a zero it_value disarms the timer, though its signal is pending or one of that number comes later: nothing"
+       " is left to tell, and no further signal follows [ITM-2]", .needed_by = USERS)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct old_itimer t = itimer_of(1000, 1000), off = { 0 }, left;
+		int seen, sig = kinds[i].sig;
+		struct kernel_sigset pending = SIGSET_EMPTY;
+
+		ASSERT_RET(0, catch_signal(sig));
+		ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, SIGSET(sig)));
+		ASSERT_RET(0, set_itimer(kinds[i].which, &t, NULL));
+		ASSERT_TRUE(burn_until(!raw_syscall(__NR_rt_sigpending, &pending, ARCH_SIGSET_BYTES) && sigset_has(pending, sig)));
+		ASSERT_RET(0, set_itimer(kinds[i].which, &off, NULL));
+		ASSERT_RET(0, raw_sigprocmask(SIG_UNBLOCK, SIGSET(sig)));
+		ASSERT_RET(0, raw_syscall(__NR_kill, getpid(), sig));
+		seen = caught[sig].count;
+		ASSERT_RET(0, get_itimer(kinds[i].which, &left));
+		EXPECT_EQ(0, us_of(&left) + left.interval.sec + left.interval.usec) TH_LOG("timer %d", kinds[i].which);
+		let_run(kinds[i].clock, kinds[i].which == ITIMER_REAL ? 6 * MS : 25 * MS);
+		EXPECT_EQ(seen, caught[sig].count) TH_LOG("timer %d", kinds[i].which);
+	}
 }
 
 static volatile int stop_burning;
@@ -282,5 +339,26 @@ CLAUSE(alarm_is_the_real_timer_in_seconds,
 	EXPECT_OK(raw_syscall(__NR_alarm, 0));
 	ASSERT_RET(0, get_itimer(ITIMER_REAL, &seen));
 	EXPECT_EQ(0, us_of(&seen));
+}
+
+CLAUSE(alarm_returns_what_was_left_to_the_nearest_second,
+       "alarm(2) RETURN VALUE, kernel/time/itimer.c alarm_setitimer (5.10, 7.2): the seconds that remained, rounded to the nearest"
+       ": who asks at once is told what was set", .needed_by = USERS)
+{
+	static const long set_us[] = { 100 * 1000000L, 1000000, 300 * 1000000L + 600000, 300 * 1000000L + 400000 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(set_us); i++) {
+		struct old_itimer t = itimer_of(set_us[i], 0);
+		long long before = clock_ns(CLOCK_MONOTONIC), told, passed;
+
+		ASSERT_RET(0, catch_signal(SIGALRM));
+		ASSERT_RET(0, set_itimer(ITIMER_REAL, &t, NULL));
+		told = raw_syscall(__NR_alarm, 0);
+		passed = clock_ns(CLOCK_MONOTONIC) - before;
+		EXPECT_LE(told * SECOND, set_us[i] * 1000LL + SECOND / 2) TH_LOG("%ld us", set_us[i]);
+		if (!caught[SIGALRM].count) {
+			EXPECT_GE(told * SECOND, set_us[i] * 1000LL - passed - SECOND / 2) TH_LOG("%ld us", set_us[i]);
+		}
+	}
 }
 #endif

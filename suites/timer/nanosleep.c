@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // clock_nanosleep(2): each clock, absolute and relative, interrupted and continued. Time is the subject here.
 #include "clause.h"
+
+#include <sys/mman.h>
+
 #include "guard.h"
 #include "thread.h"
 #include "timer.h"
@@ -92,17 +95,22 @@ static int fall_asleep(void *arg)
 	return 0;
 }
 
+// All that can be waited on for a time of which most is left later: CPU time passes as we use it.
+static const int interrupted[] = {
+	CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_PROCESS_CPUTIME_ID,
+};
+
 CLAUSE(a_handler_ends_a_wait_and_the_rest_is_told,
        "clock_nanosleep(2) ERRORS EINTR: interrupted by a handler, with SA_RESTART too; a relative call stores what is "
        "left, an absolute "
        "one stores nothing [SIG-7]", .needed_by = USERS)
 {
-	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
+	for (unsigned int c = 0; c < ARRAY_SIZE(interrupted); c++) {
 		for (int absolute = 0; absolute < 2; absolute++) {
-			struct sleeper s = { .clock = clocks[c], .flags = absolute ? TIMER_ABSTIME : 0 };
+			struct sleeper s = { .clock = interrupted[c], .flags = absolute ? TIMER_ABSTIME : 0 };
 			struct thread t;
 
-			s.ns = 1000 * SECOND + (absolute ? clock_ns(clocks[c]) : 0);
+			s.ns = 1000 * SECOND + (absolute ? clock_ns(interrupted[c]) : 0);
 			s.left = (struct __kernel_timespec){ 77, 77 };
 			ASSERT_RET(0, catch_signal(SIGUSR1));	// with SA_RESTART
 			ASSERT_OK(thread_start(&t, fall_asleep, &s));
@@ -153,6 +161,78 @@ CLAUSE(a_stopped_wait_goes_on_to_its_original_end,
 	}
 }
 
+// What a child that waits shares with its parent.
+struct told {
+	volatile long result;
+	struct { long sec, nsec; } old_left;
+	struct __kernel_timespec left;
+};
+
+#define OLD_CALL (-1000)	/* nanosleep(2), in the place of a clock */
+
+// A kernel for ABIs with 32-bit longs may be built without the calls that take times of them.
+static bool has_old_call(void)
+{
+	struct { long sec, nsec; } none = { 0, 0 };
+
+	return sizeof(long) > 4 || raw_syscall(__NR_nanosleep, &none, NULL) != -ENOSYS;
+}
+
+static void wait_in_child(int clock, struct told *told)
+{
+	struct { long sec, nsec; } old_time = { 1000, 0 };
+
+	if (clock == OLD_CALL) {
+		told->result = raw_syscall(__NR_nanosleep, &old_time, &told->old_left);
+		told->left = (struct __kernel_timespec){ told->old_left.sec, told->old_left.nsec };
+	} else {
+		told->result = pause_for(clock, 0, 1000 * SECOND, &told->left);
+	}
+	_exit(0);
+}
+
+static void let_run(int clock, long long ns)
+{
+	long long until = clock_ns(clock) + ns;
+
+	while (clock_ns(clock) < until)
+		burn_user();
+}
+
+CLAUSE(what_is_left_counts_from_the_first_start,
+       "nanosleep(2), clock_nanosleep(2), signal(7): a relative wait that was stopped and continued ends when it would have ended,"
+       " and does not begin anew: what a handler then finds left lacks the time before the stop, too", .needed_by = USERS)
+{
+	const int waited[] = { OLD_CALL, CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI, process_cpu_clock(getpid(), CPU_SCHED) };
+	struct told *told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, told);
+	ASSERT_RET(0, catch_signal(SIGUSR1));
+	for (unsigned int w = has_old_call() ? 0 : 1; w < ARRAY_SIZE(waited); w++) {
+		long nr = waited[w] == OLD_CALL ? __NR_nanosleep : NR_CLOCK_NANOSLEEP;
+		int clock = waited[w] == OLD_CALL ? CLOCK_MONOTONIC : waited[w], status = -1;
+		pid_t child;
+
+		memset(told, 0, sizeof(*told));
+		child = fork();
+		if (child == 0)
+			wait_in_child(waited[w], told);
+		ASSERT_TRUE(wait_until_blocked_in(child, nr)) TH_LOG("row %u", w);
+		let_run(clock, 20 * MS);	// the child's wait began before, by this clock
+		kill(child, SIGSTOP);
+		ASSERT_EQ(child, waitpid(child, &status, WUNTRACED));
+		ASSERT_TRUE(WIFSTOPPED(status));
+		kill(child, SIGCONT);
+		ASSERT_TRUE(wait_until(is_asleep_in_either(child, nr, __NR_restart_syscall))) TH_LOG("row %u", w);
+		kill(child, SIGUSR1);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		EXPECT_EQ(0, status);
+		EXPECT_ERR(EINTR, told->result);
+		EXPECT_LE(ns_of(told->left), 1000 * SECOND - 20 * MS + MS) TH_LOG("row %u", w);	// the timer slack is part of it
+		EXPECT_GT(ns_of(told->left), 900 * SECOND) TH_LOG("row %u", w);
+	}
+}
+
 static volatile int stop_burning;
 
 static int burn_in_thread(void *arg)
@@ -190,4 +270,32 @@ CLAUSE(the_oldest_call_waits_too_and_tells_what_is_left,
 	EXPECT_GE(clock_ns(CLOCK_MONOTONIC) - before, 3 * MS);
 	EXPECT_ERR(EINVAL, raw_syscall(__NR_nanosleep, &bad, NULL));
 	EXPECT_ERR(EFAULT, raw_syscall(__NR_nanosleep, unmapped_page(), NULL));
+}
+
+static int fall_asleep_by_the_oldest_call(void *arg)
+{
+	struct { long sec, nsec; } t = { 1000, 0 }, left = { 77, 77 };
+	struct sleeper *s = arg;
+
+	s->result = raw_syscall(__NR_nanosleep, &t, &left);
+	s->left = (struct __kernel_timespec){ left.sec, left.nsec };
+	return 0;
+}
+
+CLAUSE(a_handler_ends_the_oldest_call_and_the_rest_is_told,
+       "nanosleep(2) ERRORS EINTR: interrupted by a handler, the call returns the remaining time in rem", .needed_by = USERS)
+{
+	struct sleeper s = { 0 };
+	struct thread t;
+
+	if (!has_old_call())
+		ABSENT("CONFIG_COMPAT_32BIT_TIME is not set");
+	ASSERT_RET(0, catch_signal(SIGUSR1));
+	ASSERT_OK(thread_start(&t, fall_asleep_by_the_oldest_call, &s));
+	ASSERT_TRUE(wait_until_blocked_in(t.known_as, __NR_nanosleep));
+	ASSERT_RET(0, raw_syscall(__NR_tgkill, getpid(), t.known_as, SIGUSR1));
+	ASSERT_TRUE(thread_join(&t));
+	EXPECT_ERR(EINTR, s.result);
+	EXPECT_LE(ns_of(s.left), 1000 * SECOND + MS);	// the timer slack is part of it
+	EXPECT_GT(ns_of(s.left), 900 * SECOND);
 }

@@ -87,6 +87,83 @@ CLAUSE(each_signal_counts_anew,
 	EXPECT_RET(0, timer_getoverrun_raw(id));
 }
 
+static const int all_clocks[] = {
+	CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
+};
+
+// Lets at least this much of a clock pass; those of CPU time are behind the last four.
+static void let_run(unsigned int c, long long ns)
+{
+	long long until = clock_ns(all_clocks[c]) + ns;
+
+	if (c < 4)
+		let_pass(ns);
+	else
+		while (clock_ns(all_clocks[c]) < until)
+			burn_user();
+}
+
+static bool is_pending(int sig)
+{
+	struct kernel_sigset pending = SIGSET_EMPTY;
+
+	return !raw_syscall(__NR_rt_sigpending, &pending, ARCH_SIGSET_BYTES) && sigset_has(pending, sig);
+}
+
+CLAUSE(expirations_on_a_cpu_clock_are_counted_too,
+       "timer_getoverrun(2): of a timer on a CPU clock the count is the number of intervals that this clock has passed since the"
+       " signal was queued [TMR-9]", .needed_by = USERS)
+{
+	ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, SIGSET(SIGUSR1)));
+	for (unsigned int c = 4; c < ARRAY_SIZE(all_clocks); c++) {
+		long long first, before, after;
+		siginfo_t info;
+		int id;
+
+		ASSERT_RET(0, new_timer(all_clocks[c], SIGUSR1, &id));
+		first = clock_ns(all_clocks[c]) + MS;
+		ASSERT_RET(0, timer_arm(id, TIMER_ABSTIME, first, 500000));
+		ASSERT_TRUE(burn_until(is_pending(SIGUSR1)));
+		let_run(c, 20 * MS);
+		before = clock_ns(all_clocks[c]);
+		ASSERT_RET(SIGUSR1, take_signal(SIGUSR1, &info));
+		after = clock_ns(all_clocks[c]);
+		EXPECT_GE(info.si_overrun, (before - first) / 500000 - 1) TH_LOG("clock %d", all_clocks[c]);
+		EXPECT_LE(info.si_overrun, (after - first) / 500000) TH_LOG("clock %d", all_clocks[c]);
+		EXPECT_RET(info.si_overrun, timer_getoverrun_raw(id));
+		EXPECT_RET(0, timer_delete_raw(id));
+		take_signal(SIGUSR1, &info);
+	}
+}
+
+CLAUSE(a_new_setting_forgets_the_count,
+       "timer_settime(2), timer_getoverrun(2): the count is of the signal taken last: when a timer that ran over is armed again"
+       " and its signal taken in time, it is zero", .needed_by = USERS)
+{
+	ASSERT_RET(0, raw_sigprocmask(SIG_BLOCK, SIGSET(SIGUSR1)));
+	for (unsigned int c = 0; c < ARRAY_SIZE(all_clocks); c++) {
+		siginfo_t info;
+		int id;
+
+		ASSERT_RET(0, new_timer(all_clocks[c], SIGUSR1, &id));
+		ASSERT_RET(0, timer_arm(id, 0, 200000, 200000));
+		ASSERT_TRUE(c < 4 ? wait_until(is_pending(SIGUSR1)) : burn_until(is_pending(SIGUSR1)));
+		let_run(c, 2 * MS);
+		ASSERT_RET(SIGUSR1, take_signal(SIGUSR1, &info));
+		EXPECT_GE(info.si_overrun, 5) TH_LOG("clock %d", all_clocks[c]);
+		ASSERT_RET(0, timer_arm(id, 0, 0, 0));
+		take_signal(SIGUSR1, &info);	// one that was queued meanwhile
+		for (int interval = 0; interval < 2; interval++) {
+			ASSERT_RET(0, timer_arm(id, 0, MS, interval * 300 * SECOND));
+			ASSERT_TRUE(c < 4 ? wait_until(is_pending(SIGUSR1)) : burn_until(is_pending(SIGUSR1)));
+			ASSERT_RET(SIGUSR1, take_signal(SIGUSR1, &info));
+			EXPECT_EQ(0, info.si_overrun) TH_LOG("clock %d", all_clocks[c]);
+			EXPECT_RET(0, timer_getoverrun_raw(id)) TH_LOG("clock %d", all_clocks[c]);
+		}
+		EXPECT_RET(0, timer_delete_raw(id));
+	}
+}
+
 CLAUSE(one_signal_at_a_time_is_queued_for_a_timer,
        "timer_create(2): while a timer's signal is pending no second one is queued for it, even of a real-time number, "
        "and signals of "

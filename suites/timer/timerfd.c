@@ -81,6 +81,77 @@ CLAUSE(intervals_are_counted_while_nobody_reads,
 	}
 }
 
+CLAUSE(asking_what_is_left_takes_no_expiration_away,
+       "timerfd_gettime(2): returns the current setting, and changes nothing: a read that follows returns all expirations since"
+       " the last one", .needed_by = USERS)
+{
+	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
+		long fd = new_timerfd(clocks[c], TFD_NONBLOCK);
+		struct timer_setting left;
+		long long armed[2], taken[2];
+		uint64_t count = 0;
+
+		ASSERT_OK(fd);
+		armed[0] = clock_ns(CLOCK_MONOTONIC);
+		ASSERT_RET(0, arm_fd(fd, 0, MS, MS, NULL));
+		armed[1] = clock_ns(CLOCK_MONOTONIC);
+		for (int i = 0; i < 2; i++) {
+			let_pass(4 * MS);
+			ASSERT_RET(0, timerfd_left(fd, &left));
+			EXPECT_LE(ns_of(left.value), MS);
+			EXPECT_EQ(MS, ns_of(left.interval));
+		}
+		taken[0] = clock_ns(CLOCK_MONOTONIC);
+		ASSERT_RET(8, expirations(fd, &count));
+		taken[1] = clock_ns(CLOCK_MONOTONIC);
+		EXPECT_GE((long long)count, (taken[0] - armed[1]) / MS - 1) TH_LOG("clock %d", clocks[c]);
+		EXPECT_LE((long long)count, (taken[1] - armed[0]) / MS) TH_LOG("clock %d", clocks[c]);
+		ASSERT_RET(0, raw_syscall(__NR_close, fd));
+	}
+}
+
+CLAUSE(a_larger_buffer_gets_eight_bytes,
+       "timerfd_create(2) read: returns an unsigned 8-byte integer, into a buffer of 8 bytes or more", .needed_by = USERS)
+{
+	static const size_t sizes[] = { 8, 9, 15, 16, 4096 };
+	long fd = new_timerfd(CLOCK_MONOTONIC, 0);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned char buffer[4096];
+		uint64_t count;
+
+		memset(buffer, 0xa5, sizeof(buffer));
+		ASSERT_RET(0, arm_fd(fd, 0, 1, 0, NULL));
+		EXPECT_RET(8, raw_syscall(__NR_read, fd, buffer, sizes[i])) TH_LOG("%zu bytes", sizes[i]);
+		memcpy(&count, buffer, sizeof(count));
+		EXPECT_EQ(1, count);
+		EXPECT_EQ(0xa5, buffer[8]);
+	}
+}
+
+CLAUSE(a_time_too_far_to_count_is_the_farthest_there_is,
+       "timerfd_settime(2), include/linux/ktime.h KTIME_MAX (5.10, 7.2): any number of seconds is taken; a time beyond the 292"
+       " years that the kernel counts does not come round and expire", .needed_by = USERS)
+{
+	static const long long far[] = { 0x7fffffffffffffffLL, 0x7fffffffffffffffLL / SECOND, 9223372035LL, 0x100000000LL };
+
+	for (unsigned int c = 0; c < ARRAY_SIZE(clocks); c++) {
+		long fd = new_timerfd(clocks[c], TFD_NONBLOCK);
+
+		for (unsigned int i = 0; i < 2 * ARRAY_SIZE(far); i++) {
+			struct timer_setting left, s = { { 0, 0 }, { far[i / 2], 999999999 } };
+			uint64_t count;
+
+			ASSERT_RET(0, raw_syscall(NR_TIMERFD_SETTIME, fd, i % 2 ? TFD_TIMER_ABSTIME : 0, &s, NULL));
+			let_pass(500000);
+			EXPECT_ERR(EAGAIN, expirations(fd, &count)) TH_LOG("clock %d, %lld s", clocks[c], far[i / 2]);
+			ASSERT_RET(0, timerfd_left(fd, &left));
+			EXPECT_GT(left.value.tv_sec, 1000000000) TH_LOG("clock %d, %lld s", clocks[c], far[i / 2]);
+		}
+		ASSERT_RET(0, raw_syscall(__NR_close, fd));
+	}
+}
+
 CLAUSE(absolute_times_are_of_the_timers_clock,
        "timerfd_settime(2) TFD_TIMER_ABSTIME: the value is a reading of the clock; one that has passed expires at "
        "once", .needed_by = USERS)

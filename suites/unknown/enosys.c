@@ -133,6 +133,22 @@ CLAUSE(numbers_beyond_the_table_are_enosys,
 	EXPECT_ERR(ENOSYS, raw_syscall(-2));
 }
 
+CLAUSE(a_number_with_a_bit_more_is_another_number,
+       "errno(3) ENOSYS, syscalls(2): every bit of a number counts: with one more set it is no system call's, or "
+       "that of another "
+       "ABI that the kernel has; it does not make the call without the bit, which filters would then not see",
+       .needed_by = USERS)
+{
+	for (int bit = 14; bit < 32; bit++) {
+		unsigned int more = 1U << bit;
+
+		if (more & ARCH_NR_IGNORED_BITS || (more == ARCH_NR_OTHER_ABI && ARCH_NR_OTHER_ABI_IS_THERE()))
+			continue;
+		EXPECT_ERR(ENOSYS, raw_syscall(__NR_gettid | more)) TH_LOG("bit %d", bit);
+		EXPECT_ERR(ENOSYS, raw_syscall(__NR_read | more, -1, 0, 0)) TH_LOG("bit %d", bit);
+	}
+}
+
 CLAUSE(a_call_that_is_not_there_touches_nothing,
        "errno(3) ENOSYS: a call that is not implemented has no effect on the memory its arguments point at [incident "
        "41]",

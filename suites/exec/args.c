@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// execve(2): how much a caller may hand to a program as arguments and environment.
+#include "clause.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define USERS "go:fork_exec glibc:posix_spawn rust:Command"
+
+AFTER_EXEC(exits_with_42)
+{
+	return 42;
+}
+
+// So many strings of so many bytes each, the end included, beside the words that name what is run.
+struct load {
+	int arguments, variables;
+	size_t length;
+};
+
+#define MOST 250000
+#define LONGEST 65536
+#define LIMITED 250	// no errno: the stack may not have that limit here
+
+// Executes this program with the load, under a soft limit for the stack; returns the error, or not at all.
+static long execute_loaded(const struct load *load, unsigned long stack)
+{
+	static char *arguments[MOST + 4] = { "osprim", "--after-exec", "exits_with_42" }, *variables[MOST + 1];
+	static char text[LONGEST];
+	struct rlimit limit;
+
+	memset(text, 'x', load->length - 1);
+	for (int i = 0; i < load->arguments; i++)
+		arguments[3 + i] = text;
+	for (int i = 0; i < load->variables; i++)
+		variables[i] = text;
+	if (getrlimit(RLIMIT_STACK, &limit) || limit.rlim_max < stack)
+		return -LIMITED;
+	limit.rlim_cur = stack;
+	if (setrlimit(RLIMIT_STACK, &limit))
+		return -LIMITED;
+	return raw_syscall(__NR_execve, "/proc/self/exe", arguments, variables);
+}
+
+#define MEBIBYTE (1ul << 20)
+#define FITS 42
+#define TOO_MUCH E2BIG
+
+struct row {
+	unsigned long stack;
+	struct load load;
+	int wanted;
+};
+
+static void check_rows(struct __test_metadata *_metadata, const struct row *row, size_t n)
+{
+	for (size_t i = 0; i < n; i++, row++) {
+		int status = -1;
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(-execute_loaded(&row->load, row->stack));	// the caller goes on
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		if (WIFEXITED(status) && WEXITSTATUS(status) == LIMITED)
+			SKIP(return, "RLIMIT_STACK cannot be so large here");
+		EXPECT_EQ(row->wanted << 8, status) {
+			TH_LOG("%d and %d of %zu bytes, RLIMIT_STACK %lu", row->load.arguments, row->load.variables,
+			       row->load.length, row->stack);
+		}
+	}
+}
+
+CLAUSE(arguments_and_environment_take_a_quarter_of_the_stacks_limit,
+       "execve(2) Limits on size of arguments and environment: the total size is limited to 1/4 of the allowed stack"
+       " size (RLIMIT_STACK), and to 3/4 of 8 MiB; ERRORS E2BIG: it is too large", .needed_by = USERS)
+{
+	const struct row rows[] = {
+		{ 4 * MEBIBYTE, { 10, 0, 65536 }, FITS },
+		{ 4 * MEBIBYTE, { 0, 10, 65536 }, FITS },
+		{ 4 * MEBIBYTE, { 20, 0, 65536 }, TOO_MUCH },
+		{ 4 * MEBIBYTE, { 0, 20, 65536 }, TOO_MUCH },
+		{ 4 * MEBIBYTE, { 10, 10, 65536 }, TOO_MUCH },
+		{ MEBIBYTE / 4, { 3, 0, 65536 }, TOO_MUCH },
+		{ 8 * MEBIBYTE, { 16, 14, 65536 }, FITS },
+		{ 8 * MEBIBYTE, { 20, 14, 65536 }, TOO_MUCH },
+		{ 256 * MEBIBYTE, { 80, 0, 65536 }, FITS },
+		{ 256 * MEBIBYTE, { 100, 0, 65536 }, TOO_MUCH },
+		{ 256 * MEBIBYTE, { 0, 100, 65536 }, TOO_MUCH },
+	};
+
+	check_rows(_metadata, rows, ARRAY_SIZE(rows));
+}
+
+CLAUSE(their_pointers_count_as_their_bytes_do,
+       "execve(2) Limits on size of arguments and environment: the limit is on the sum of strings and pointers;"
+       " fs/exec.c bprm_stack_limits (5.10, 7.2): many short strings are too much where their pointers are",
+       .commit = "98da7d08850f fs/exec.c: account for argv/envp pointers", .needed_by = USERS)
+{
+	const struct row rows[] = {
+		{ 4 * MEBIBYTE, { 20000, 0, 1 }, FITS },
+		{ 4 * MEBIBYTE, { 0, 20000, 2 }, FITS },
+		// Neither the pointers nor the strings alone, of 4 or 8 bytes each and 5, are a mebibyte.
+		{ 4 * MEBIBYTE, { 120000, 0, 5 }, TOO_MUCH },
+		{ 4 * MEBIBYTE, { 0, 120000, 5 }, TOO_MUCH },
+		{ 4 * MEBIBYTE, { 60000, 60000, 5 }, TOO_MUCH },
+		{ 4 * MEBIBYTE, { 240000, 0, 1 }, TOO_MUCH },
+		{ 4 * MEBIBYTE, { 0, 240000, 1 }, TOO_MUCH },
+	};
+
+	check_rows(_metadata, rows, ARRAY_SIZE(rows));
+}
