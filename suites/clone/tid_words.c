@@ -294,7 +294,7 @@ CLAUSE(a_woken_waiter_finds_the_word_cleared,
 	ASSERT_OK(thread_start(&hammer, unmaps_again_and_again, s));
 	sched_setaffinity(hammer.known_as, sizeof(others), &others);
 	share_a_cpu_and_preempt(first_cpu(&all));
-	for (int round = 0; round < 300; round++) {
+	for (int round = 0; round < 60; round++) {
 		long tid = raw_clone(THREAD_FLAGS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID, stack, yields_once, NULL,
 				     (int *)&s->word, NULL, (int *)&s->word), result;
 		int left;

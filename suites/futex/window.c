@@ -85,8 +85,8 @@ static long store_and_wake(struct duel *d, uint32_t round)
 	return woken;
 }
 
-// An ordinary machine fights all rounds in 30 ms; the time is for one that is emulated.
-#define INTERRUPTED_WAIT .end = store_and_wake, .otherwise = -EAGAIN, .least = 16, .most = 400, .time = 500 * MS
+// An ordinary machine fights all rounds in 100 ms; the time is for one that is emulated.
+#define INTERRUPTED_WAIT .end = store_and_wake, .otherwise = -EAGAIN, .least = 16, .most = 150, .time = 500 * MS
 
 CLAUSE(an_interrupted_wait_sees_the_change_or_the_wake,
        "futex(2) FUTEX_WAIT: the load of the word, the comparison and starting to sleep are atomic, however long "

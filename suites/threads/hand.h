@@ -31,24 +31,28 @@
 #define NR_SETFSGID  __NR_setfsgid
 #endif
 
+// Who raises request has written the call; who raises done, its result.
 struct hand {
 	struct thread thread;
-	long nr, args[6];
-	volatile int request, done, stop;
-	volatile long result;
+	long nr, args[6], result;
+	int request, done;
+	volatile int stop;
 };
+
+#define HAND_READS(count)        __atomic_load_n(count, __ATOMIC_ACQUIRE)
+#define HAND_WRITES(count, to)   __atomic_store_n(count, to, __ATOMIC_RELEASE)
 
 static int hand_works(void *arg)
 {
 	struct hand *h = arg;
 
 	while (!h->stop) {
-		if (h->request == h->done) {
+		if (HAND_READS(&h->request) == h->done) {
 			raw_syscall(__NR_sched_yield);
 			continue;
 		}
 		h->result = raw_syscall6(h->nr, h->args[0], h->args[1], h->args[2], h->args[3], h->args[4], h->args[5]);
-		h->done = h->request;
+		HAND_WRITES(&h->done, h->request);
 	}
 	return 0;
 }
@@ -61,8 +65,8 @@ static inline bool hand_start(struct hand *h)
 
 static inline long hand_result(struct hand *h)
 {
-	h->request++;
-	return wait_until(h->request == h->done) ? h->result : -4000;
+	HAND_WRITES(&h->request, h->request + 1);
+	return wait_until(HAND_READS(&h->done) == h->request) ? h->result : -4000;
 }
 
 // The result of a system call that the thread makes; -4000 if it does not return.
