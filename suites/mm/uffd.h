@@ -25,7 +25,7 @@ struct uffdio_move {
 
 static inline long uffd_probe(void)
 {
-	return raw_syscall(__NR_userfaultfd, 0x1234);
+	return raw_syscall(__NR_userfaultfd, 0x1234 | UFFD_USER_MODE_ONLY);	// or users would be told EPERM first
 }
 
 // A descriptor on which nobody has agreed on anything, or -errno; without privilege for user mode alone.
