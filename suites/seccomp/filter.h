@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "status.h"
+#include "sync.h"
 #include "sys.h"
 
 #define SECCOMP_USERS "go:sigFromUser v8:seccomp_sigsys_handler glibc:clone3 musl:time64"
@@ -68,10 +69,15 @@ static inline long load_filter_(unsigned int flags, const struct sock_filter *in
 #define CALL __NR_getpgid
 #define call(...) raw_syscall(CALL, ##__VA_ARGS__)
 
-// The process's group by another way than CALL.
+// The process's group by another way than CALL, which getpgrp(3) is where there is no such system call.
 static inline long call_result(void)
 {
-	return getpgrp();
+	char text[256], *end;
+	long group = -1;
+
+	if (read_text("/proc/self/stat", text, sizeof(text)) > 0 && (end = strrchr(text, ')')))
+		sscanf(end, ") %*c %*d %ld", &group);
+	return group;
 }
 
 // Status, as waitpid has it, of a forked child that runs the statement and leaves no core.
