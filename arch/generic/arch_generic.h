@@ -284,6 +284,11 @@ extern const char arch_rseq_start[], arch_rseq_end[], arch_rseq_abort[];
 #define ARCH_NR_OTHER_ABI_IS_THERE() false
 #endif
 
+// The first number of those that are no system calls but the port's own, unsigned: what is not there may be SIGILL.
+#ifndef ARCH_NR_OWN
+#define ARCH_NR_OWN 0xffffffffU
+#endif
+
 // Types of the auxiliary vector that are padding and may come more than once.
 #ifndef ARCH_AUX_MAY_REPEAT
 #define ARCH_AUX_MAY_REPEAT(type) ((type) == 1 /* AT_IGNORE */)
