@@ -4,6 +4,15 @@
 
 #define USERS "musl:sigaltstack go:sigaction glibc:signal"
 
+// Headers of some 64-bit ABIs have numbers of calls that only 32-bit programs may make.
+#ifdef __NR_sigprocmask
+#define SKIP_UNLESS_THERE							\
+	if (sizeof(long) == 8 && raw_syscall(__NR_sigprocmask, 0, NULL, NULL) == -ENOSYS) \
+		SKIP(return, "the calls of one word are those of 32-bit programs")
+#else
+#define SKIP_UNLESS_THERE
+#endif
+
 #define NAMELESS_SKIP(call) SKIP(return, "the ABI has no " call "(2) of one word")
 
 // A signal beyond the word, where there is one; else one within.
@@ -35,6 +44,7 @@ CLAUSE(sigprocmask_of_one_word_leaves_the_other_signals_alone,
        .needed_by = USERS)
 {
 #ifdef __NR_sigprocmask
+	SKIP_UNLESS_THERE;
 	static const struct {
 		int how;
 		unsigned long before, set, after;
@@ -73,6 +83,7 @@ CLAUSE(sigprocmask_of_one_word_refuses_what_the_other_does,
        .needed_by = USERS)
 {
 #ifdef __NR_sigprocmask
+	SKIP_UNLESS_THERE;
 	struct kernel_sigset before = sigset_with(SIGSET(SIGUSR1), FAR);
 	unsigned long set = 0;
 
@@ -93,6 +104,7 @@ CLAUSE(sigpending_of_one_word_tells_of_thread_and_process,
        .needed_by = USERS)
 {
 #ifdef __NR_sigpending
+	SKIP_UNLESS_THERE;
 	static const int sigs[] = { SIGHUP, SIGUSR1, SIGTERM, SIGCHLD, 31, 32 };
 	unsigned long *word = guarded(sizeof(*word)), wanted = 0;
 
@@ -130,6 +142,7 @@ CLAUSE(sigaction_of_one_word_blocks_its_mask_in_the_handler,
        .needed_by = USERS)
 {
 #ifdef __NR_sigaction
+	SKIP_UNLESS_THERE;
 	static const unsigned long masks[] = { 0, 1UL << (SIGTERM - 1), 0xffffffff };
 	static const unsigned long flags[] = { 0, SA_NODEFER, SA_RESTART };
 	struct kernel_sigset before = sigset_with(SIGSET(SIGWINCH), FAR);
@@ -163,6 +176,7 @@ CLAUSE(sigaction_of_one_word_and_the_other_set_the_same_action,
        .needed_by = USERS)
 {
 #ifdef __NR_sigaction
+	SKIP_UNLESS_THERE;
 	struct word_action set = { .handler = look, .mask = 0x1234500, .flags = SA_RESTART | SA_NODEFER }, old;
 	struct kernel_sigset wanted = SIGSET_EMPTY;
 	struct kernel_sigaction seen;
@@ -209,6 +223,7 @@ CLAUSE(signal_is_reset_and_not_blocked_once_its_handler_runs,
        .needed_by = "musl:signal")
 {
 #ifdef __NR_signal
+	SKIP_UNLESS_THERE;
 	struct kernel_sigaction seen;
 
 	ASSERT_RET(0, raw_sigaction(SIGUSR1, note, SA_RESTART));
@@ -243,6 +258,7 @@ CLAUSE(sigsuspend_of_one_word_waits_with_it_and_restores_all_signals,
        .needed_by = USERS)
 {
 #ifdef __NR_sigsuspend
+	SKIP_UNLESS_THERE;
 	struct kernel_sigset before = sigset_with(SIGSET(SIGUSR1), FAR);
 	unsigned long word = SIGSET(SIGTERM).word[0];
 	struct thread t;
@@ -267,6 +283,7 @@ CLAUSE(ssetmask_and_sgetmask_have_the_first_word,
        .needed_by = USERS)
 {
 #if defined(__NR_ssetmask) && defined(__NR_sgetmask)
+	SKIP_UNLESS_THERE;
 	ASSERT_RET(0, set_mask(SIGSET(SIGTERM)));
 	if (raw_syscall(__NR_sgetmask) == -ENOSYS)
 		ABSENT("CONFIG_SGETMASK_SYSCALL is not set");

@@ -155,11 +155,13 @@ CLAUSE(guard_pages_survive_huge_pages_to_come,
 {
 	const size_t page = page_size();
 	struct area a;
+	long advised;
 
 	ASSERT_TRUE(area_map(&a, 1));
 	allow_huge_pages();
 	EXPECT_RET(0, advise(a.at + page, page, MADV_GUARD_INSTALL));
-	EXPECT_RET(0, advise(a.at, a.size, MADV_HUGEPAGE));
+	advised = advise(a.at, a.size, MADV_HUGEPAGE);
+	EXPECT_TRUE(advised == 0 || advised == -EINVAL);	// a kernel without huge pages does not know the advice
 	fill(a.at, page, a.at, 1);
 	fill(a.at + 2 * page, a.size - 2 * page, a.at, 1);
 	EXPECT_FALSE(is_readable(a.at + page));

@@ -345,6 +345,8 @@ CLAUSE(except_advised_lets_memory_be_collapsed,
 	struct area a;
 	long result;
 
+	if (access(THP_DIR, F_OK))
+		SKIP(return, "this kernel has no transparent huge pages");
 	SKIP_UNLESS_HUGE(small_area(&a, 1));
 	ASSERT_RET(0, set_thp_disable(1, EXCEPT_ADVISED));
 	result = collapse(a.at, a.size);
