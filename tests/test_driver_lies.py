@@ -19,7 +19,7 @@ LIAR, EXECUTOR = ROOT / f"build/{ABI}/liar", ROOT / f"build/{ABI}/executor"
 
 is_x86 = pytest.mark.skipif(not LIAR.exists(), reason="the liar is built for x86_64 alone so far")
 
-STILL_TO_BE_TOLD = {"futex", "thp"}     # suites whose lies are not all written yet
+STILL_TO_BE_TOLD = {"thp"}     # suites whose lies are not all written yet
 
 ROW = """
 [[lie]]

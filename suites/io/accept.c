@@ -3,6 +3,7 @@
 #include "io.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -44,6 +45,8 @@ static void check_accept(struct __test_metadata *_metadata, int family)
 
 			if (!listens(family, flags[of_listener], &listener, &client))
 				SKIP(return, "no such sockets: %s", strerror(errno));
+			// A connection may be there for the client before it is in the listener's queue (PREEMPT_RT).
+			ASSERT_EQ(1, poll(&(struct pollfd){ .fd = listener, .events = POLLIN }, 1, -1));
 			fd = raw_syscall(__NR_accept4, listener, NULL, NULL, flags[asked]);
 			ASSERT_OK(fd);
 			EXPECT_FLAGS(flags[asked], fd);
