@@ -135,7 +135,7 @@ static struct forced mapped_for_reading(int protection)
 
 CLAUSE(a_debuggers_write_to_private_memory_stays_out_of_the_file,
        "ptrace(2) PTRACE_POKEDATA, proc(5) /proc/pid/mem: a write to a private mapping that may not be written makes a"
-       " copy as any write to it would; file and other mappings stay [incident 55]",
+       " copy as any write to it would; file and other mappings stay",
        .commit = "19be0eaffa3a mm: remove gup_flags FOLL_WRITE games from __get_user_pages()",
        .needs = "file=/proc/self/mem", .needed_by = "go:debug jvm:SA")
 {
