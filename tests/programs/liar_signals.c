@@ -112,6 +112,7 @@ static void fatal(void)
 	int status = 0;
 
 	if (child == 0) {
+		signal(SIGINT, SIG_DFL);	// a shell's background jobs inherit that it is ignored
 		raw_syscall(__NR_tgkill, getpid(), getpid(), SIGTERM);
 		_exit(3);
 	}
