@@ -34,18 +34,8 @@ static void be_large(void)
 		memory[at] = 1;
 }
 
-static const struct kind {
-	const char *name;
-	unsigned long flags;
-} kinds[] = {
-	{ "a copy", SIGCHLD },
-	{ "a child with the same memory", CLONE_VM | SIGCHLD },
-	{ "a child of vfork", CLONE_VM | CLONE_VFORK | SIGCHLD },
-	{ "a thread", THREAD_FLAGS },
-};
-
 // Makes one that ends at once; the result of the call. *duration is how long that took if it was shorter than ever.
-static long make(const struct kind *k, char *stack, volatile long long *duration)
+static long make(const struct task_kind *k, char *stack, volatile long long *duration)
 {
 	long long begun = monotonic_ns(), took;
 	long pid;
@@ -95,22 +85,22 @@ CLAUSE(signals_neither_end_nor_hold_up_the_making_of_a_task,
 	long self = getpid();
 
 	be_large();
-	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(task_kinds); i++) {
 		for (int restart = 0; restart < 2; restart++) {
 			long pid, pest;
 
 			begin();
 			ASSERT_RET(0, raw_sigaction(SIGUSR1, count_signal, restart ? SA_RESTART : 0));
 			for (int n = 0; n < 4; n++)
-				ASSERT_OK(make(&kinds[i], stack, &shared->duration));
+				ASSERT_OK(make(&task_kinds[i], stack, &shared->duration));
 			ASSERT_OK(pest = child_of(CLONE_VM | SIGCHLD, pesters, &self));
 			for (int n = 0; n < 6; n++) {
 				shared->before = shared->sent;
-				pid = make(&kinds[i], stack, NULL);
+				pid = make(&task_kinds[i], stack, NULL);
 				EXPECT_OK(pid)
-					TH_LOG("%s", kinds[i].name);
+					TH_LOG("%s", task_kinds[i].name);
 				EXPECT_GT(ENOUGH, shared->sent - shared->before)
-					TH_LOG("%s", kinds[i].name);
+					TH_LOG("%s", task_kinds[i].name);
 			}
 			shared->stop = 1;
 			EXPECT_RET(EXITED(0), end_of(pest));
@@ -167,7 +157,7 @@ static int makes_copies(void *unused)
 	raw_sigaction(SIGUSR1, count_own_signal, SA_RESTART);
 	be_large();
 	for (int n = 0; n < 4; n++)
-		make(&kinds[0], stack, &shared->duration);
+		make(&task_kinds[0], stack, &shared->duration);
 	shared->done = 1;
 	for (int round = 1; round <= MOMENTS; round++) {
 		if (!next_round(round))
@@ -206,7 +196,7 @@ static int lives_through_the_round(void *unused)
 }
 
 // With a table of descriptors of their own, large enough to take a while.
-static const struct kind apart = { "a thread with its own descriptors", THREAD_FLAGS & ~CLONE_FILES };
+static const struct task_kind apart = { "a thread with its own descriptors", THREAD_FLAGS & ~CLONE_FILES };
 
 // Makes a thread in each odd round, which ends in the even one that follows.
 static int makes_threads(void *unused)

@@ -21,6 +21,18 @@
 #define CLONE_NEWTIME 0x00000080
 #endif
 
+// What a task can be to its maker.
+static const struct task_kind {
+	const char *name;
+	unsigned long flags;
+} task_kinds[] = {
+	{ "a copy", SIGCHLD },
+	{ "a child with the same memory", CLONE_VM | SIGCHLD },
+	{ "a child of vfork", CLONE_VM | CLONE_VFORK | SIGCHLD },
+	{ "a thread", THREAD_FLAGS },
+};
+enum { COPY, VM, VFORK, THREAD, KINDS };
+
 #define STACK (64 * 1024)
 
 // The top of a fresh stack; it lives until the clause ends.

@@ -68,24 +68,13 @@ static int look(void *unused)
 	return 0;
 }
 
-static const struct kind {
-	const char *name;
-	unsigned long flags;
-} kinds[] = {
-	{ "a copy", SIGCHLD },
-	{ "a child with the same memory", CLONE_VM | SIGCHLD },
-	{ "a child of vfork", CLONE_VM | CLONE_VFORK | SIGCHLD },
-	{ "a thread", THREAD_FLAGS },
-};
-enum { COPY, VM, VFORK, THREAD, KINDS };
-
 // Makes a task of that kind, which looks and ends. False if it did not come to that.
 static bool make(int kind)
 {
 	long pid;
 
 	memset(seen, 0, sizeof(*seen));
-	pid = child_of(kinds[kind].flags, look, NULL);
+	pid = child_of(task_kinds[kind].flags, look, NULL);
 	if (is_error(pid))
 		return false;
 	if (kind == THREAD)

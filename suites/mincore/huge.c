@@ -178,11 +178,8 @@ CLAUSE(a_child_has_its_parents_huge_page,
 
 CLAUSE(huge_pages_only_read_are_resident,
        "mm/huge_memory.c do_huge_pmd_anonymous_page (7.2): a read maps a page of zeroes, huge or small; the page that"
-       " was read is resident [MINC-6]", .needs = "thp")
+       " was read is resident [MINC-6]", .needs = "file=/sys/kernel/mm/transparent_hugepage")
 {
-	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
-		SKIP(return, "this kernel has no transparent huge pages");
-
 	size_t huge = thp_size();
 	char *room = mmap(NULL, 2 * huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *p = (char *)(((uintptr_t)room + huge - 1) & -huge);

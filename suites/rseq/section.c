@@ -2,6 +2,7 @@
 // rseq(2): critical sections are aborted by preemption, migration and signals, and only descriptors that hold are used.
 #include "clause.h"
 #include "arch_frame.h"
+#include "plain_sigaction.h"
 #include "rseq.h"
 #include "sigaction.h"
 #include "worker.h"
@@ -337,18 +338,9 @@ static void changes_the_word(int sig)
 
 static struct kernel_sigaction changing_action(unsigned long flags)
 {
-	struct kernel_sigaction action = sigaction_of((signal_handler *)(void *)changes_the_word, flags, SIGSET_EMPTY);
-
 	if (flags & SA_SIGINFO)
-		return action;
-	action.flags &= ~(unsigned long)SA_SIGINFO;
-#ifdef ARCH_SA_RESTORER
-	if (!ARCH_NEEDS_RESTORER) {
-		action.flags &= ~(unsigned long)ARCH_SA_RESTORER;
-		action.restorer = NULL;
-	}
-#endif
-	return action;
+		return sigaction_of((signal_handler *)(void *)changes_the_word, flags, SIGSET_EMPTY);
+	return plain_sigaction_of(changes_the_word, flags, SIGSET_EMPTY);
 }
 
 CLAUSE(a_handler_of_either_kind_aborts_a_section,

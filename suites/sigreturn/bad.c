@@ -134,15 +134,12 @@ CLAUSE(a_frame_that_cannot_be_right_ends_in_sigsegv,
 		SKIP(return, "the port knows no such frame");
 }
 
-CLAUSE(a_frame_without_valid_vector_registers_resets_them,
-       "arch/x86/kernel/fpu/signal.c check_xstate_in_sigframe and its like: a frame that has none, or whose magic"
-       " numbers or sizes do not fit, is taken with fewer registers; the others start anew, and no one else's are"
-       " left in them [SRT-5] [incident 6]", .needed_by = "go:sigreturn__sigaction criu:sigreturn")
+static void expect_to_live(struct __test_metadata *_metadata, int fate)
 {
 	int end, tried = 0;
 
 	for (int i = 0; try_way(i, &end); i++) {
-		if (told->fate != FRAME_RESETS)
+		if (told->fate != fate)
 			continue;
 		tried++;
 		EXPECT_EQ(0, end) {
@@ -153,24 +150,21 @@ CLAUSE(a_frame_without_valid_vector_registers_resets_them,
 		SKIP(return, "the port knows no such frame");
 }
 
+CLAUSE(a_frame_without_valid_vector_registers_resets_them,
+       "arch/x86/kernel/fpu/signal.c check_xstate_in_sigframe and its like: a frame that has none, or whose magic"
+       " numbers or sizes do not fit, is taken with fewer registers; the others start anew, and no one else's are"
+       " left in them [SRT-5] [incident 6]", .needed_by = "go:sigreturn__sigaction criu:sigreturn")
+{
+	expect_to_live(_metadata, FRAME_RESETS);
+}
+
 CLAUSE(a_frame_of_an_old_program_is_mended,
        "arch/x86/kernel/signal_64.c force_valid_ss (5.10, 7.2): a frame that says nothing of what later kernels "
        "restore is taken with what 64-bit code needs there; every register is as the frame has it",
        .commit = "6c25da5ad55d x86/signal/64: Re-add support for SS in the 64-bit signal context",
        .needed_by = "criu:sigreturn")
 {
-	int end, tried = 0;
-
-	for (int i = 0; try_way(i, &end); i++) {
-		if (told->fate != FRAME_LIVES)
-			continue;
-		tried++;
-		EXPECT_EQ(0, end) {
-			TH_LOG("%s", told->way);
-		}
-	}
-	if (!tried)
-		SKIP(return, "the port knows no such frame");
+	expect_to_live(_metadata, FRAME_LIVES);
 }
 
 CLAUSE(a_frame_that_the_cpu_refuses_never_leaks_or_hangs,

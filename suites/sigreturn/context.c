@@ -7,6 +7,7 @@
 #include "altstack.h"
 #include "arch_frame.h"
 #include "guard.h"
+#include "plain_sigaction.h"
 
 static int times, late_times, late_came_after;
 static struct kernel_sigset seen_mask, put_mask;
@@ -142,28 +143,13 @@ static void is_plain(int sig)
 	raw_sigprocmask(SIG_SETMASK, SIGSET(SIGALRM));
 }
 
-// A handler that wants nothing but the number: some ABIs have another frame and another return for it.
-static struct kernel_sigaction plain_action(unsigned long flags)
-{
-	struct kernel_sigaction action = sigaction_of((signal_handler *)(void *)is_plain, flags, SIGSET_FULL);
-
-	action.flags &= ~(unsigned long)SA_SIGINFO;
-#ifdef ARCH_SA_RESTORER
-	if (!ARCH_NEEDS_RESTORER) {
-		action.flags &= ~(unsigned long)ARCH_SA_RESTORER;
-		action.restorer = NULL;
-	}
-#endif
-	return action;
-}
-
 CLAUSE(the_return_of_a_plain_handler_restores_the_mask,
        "sigreturn(2) DESCRIPTION: the mask is restored, every signal of it, of a handler without SA_SIGINFO too, "
        "through the old frame where the ABI has one", .needed_by = "glibc:signal musl:signal")
 {
 	for (int i = -1; i < 8; i++) {
 		for (int more = 0; more < 2; more++) {
-			struct kernel_sigaction action = plain_action(more ? SA_ONSTACK | SA_RESTART : 0);
+			struct kernel_sigaction action = plain_sigaction_of(is_plain, more ? SA_ONSTACK | SA_RESTART : 0, SIGSET_FULL);
 
 			ASSERT_OK(raw_rt_sigaction(SIGUSR1, &action, NULL));
 			ASSERT_OK(raw_sigprocmask(SIG_SETMASK, some_signals(i)));
