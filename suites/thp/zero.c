@@ -22,6 +22,38 @@ CLAUSE(untouched_memory_reads_as_zero,
 	}
 }
 
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
+
+// Makes the kernel give back what it can make anew: Documentation/admin-guide/sysctl/vm.rst drop_caches, 2.
+static bool drop_what_can_be_made_anew(void)
+{
+	int fd = open(DROP_CACHES, O_WRONLY | O_CLOEXEC);
+	bool dropped = write(fd, "2", 1) == 1;
+
+	close(fd);
+	return dropped;
+}
+
+CLAUSE(the_page_of_zeros_is_clean_each_time_it_is_made,
+       "mmap(2) MAP_ANONYMOUS: contents are initialised to zero; mm/huge_memory.c get_huge_zero_page (5.10 to 7.2): "
+       "the page of zeros that readers share is given back under pressure and made anew for the next of them",
+       THP_ADVICE, .needs = "own_machine root thp file=" DROP_CACHES, .exclusive = 1, .needed_by = "jvm:CollectedHeap")
+{
+	const long long made = vmstat("thp_zero_page_alloc");
+
+	for (int round = 0; round < 8; round++) {
+		ASSERT_TRUE(drop_what_can_be_made_anew());
+		soil_free_memory();	// what was given back was clean
+		IN_CHILD {		// a reader holds the page until its end
+			struct area a;
+
+			EXPECT_TRUE(!map_unread(&a, 1) || nonzero_at(a.at, a.size) == NOWHERE);
+		}
+	}
+	if (vmstat("thp_zero_page_alloc") < made + 2)
+		SKIP(return, "the kernel keeps its page of zeros, or shares none");
+}
+
 CLAUSE(the_rest_of_a_huge_page_is_zero_when_a_byte_is_written,
        "mmap(2) MAP_ANONYMOUS: contents are initialised to zero: all of a huge page but for the byte whose write "
        "brought it about, whatever free memory held",
