@@ -17,6 +17,19 @@ static volatile struct {
 
 static uint32_t some_word;
 
+// Runs the section until its instruction faults: a preemption just before that aborts it without a signal. Returns what
+// the last run did.
+static long run_into_the_fault(volatile struct rseq *area, const struct rseq_cs *cs)
+{
+	const int before = handled.signals;
+	long result;
+
+	do
+		result = arch_rseq_spin(area, cs, forbidden_page(), &some_word);
+	while (result == 1 && handled.signals == before);
+	return result;
+}
+
 // Notes where the thread goes on as the kernel has it. On a kernel that would go on in the section: not there.
 static void notes_the_pc(int sig, siginfo_t *info, void *ucontext)
 {
@@ -32,7 +45,7 @@ static void notes_the_pc(int sig, siginfo_t *info, void *ucontext)
 	if (handled.nest-- > 0) {
 		struct rseq_cs cs = rseq_section();
 
-		handled.nested += arch_rseq_spin(noted_area, &cs, forbidden_page(), &some_word);
+		handled.nested += run_into_the_fault(noted_area, &cs);
 	}
 }
 
@@ -106,7 +119,7 @@ CLAUSE(a_fault_in_a_section_aborts_it,
 	ASSERT_RET(0, rseq_register(area));
 	ASSERT_RET(0, raw_sigaction(SIGSEGV, notes_the_pc, 0));
 	for (int round = 1; round <= 20; round++) {
-		EXPECT_EQ(1, arch_rseq_spin(area, &cs, forbidden_page(), &some_word));
+		EXPECT_EQ(1, run_into_the_fault(area, &cs));
 		EXPECT_EQ(round, handled.signals);
 		EXPECT_EQ(round, handled.at_abort);
 		EXPECT_EQ(0, area->rseq_cs);
@@ -151,7 +164,7 @@ CLAUSE(a_handler_may_have_sections_of_its_own,
 	ASSERT_RET(0, rseq_register(area));
 	ASSERT_RET(0, raw_sigaction(SIGSEGV, notes_the_pc, SA_NODEFER));
 	handled.nest = 3;
-	EXPECT_EQ(1, arch_rseq_spin(area, &cs, forbidden_page(), &some_word));
+	EXPECT_EQ(1, run_into_the_fault(area, &cs));
 	EXPECT_EQ(4, handled.signals);
 	EXPECT_EQ(4, handled.at_abort);
 	EXPECT_EQ(3, handled.nested);
@@ -257,6 +270,7 @@ static volatile unsigned long interrupted_at;
 // Notes where the thread was, which is a section's fault or, if the kernel aborted it, its abort; then ends it.
 static void notes_and_aborts(int sig, siginfo_t *info, void *ucontext)
 {
+	handled.signals++;
 	interrupted_at = UC_PC(ucontext);
 	handled.uncleared += noted_area->rseq_cs != 0;
 	UC_PC(ucontext) = (unsigned long)arch_rseq_abort;
@@ -276,7 +290,7 @@ CLAUSE(a_section_is_from_its_start_up_to_its_end,
 	ASSERT_RET(0, rseq_register(area));
 	ASSERT_RET(0, raw_sigaction(SIGSEGV, notes_and_aborts, 0));
 	cs.post_commit_offset = 0;	// a section of nothing
-	EXPECT_EQ(1, arch_rseq_spin(area, &cs, forbidden_page(), &some_word));
+	EXPECT_EQ(1, run_into_the_fault(area, &cs));
 	fault = interrupted_at;
 	ASSERT_TRUE(rseq_is_inside(fault)) TH_LOG("%#lx, and the section begins at %#lx", fault, start);
 
@@ -287,7 +301,7 @@ CLAUSE(a_section_is_from_its_start_up_to_its_end,
 	for (unsigned int i = 0; i < ARRAY_SIZE(edges); i++) {
 		cs.start_ip = edges[i].start;
 		cs.post_commit_offset = edges[i].end - edges[i].start;
-		EXPECT_EQ(1, arch_rseq_spin(area, &cs, forbidden_page(), &some_word));
+		EXPECT_EQ(1, run_into_the_fault(area, &cs));
 		EXPECT_EQ(edges[i].seen_at, interrupted_at) TH_LOG("edge %d of a fault at %#lx", i, fault);
 		EXPECT_EQ(0, area->rseq_cs);
 	}
@@ -319,7 +333,7 @@ CLAUSE(no_flag_of_a_descriptor_keeps_a_section_going,
 			raw_sigaction(SIGSEGV, notes_and_aborts, 0);
 			if (!rseq_is_free() || rseq_register(noted_area))
 				_exit(99);
-			arch_rseq_spin(noted_area, &cs, forbidden_page(), &some_word);
+			run_into_the_fault(noted_area, &cs);
 			_exit(interrupted_at == (unsigned long)arch_rseq_abort ? 42 : 98);
 		}
 		ASSERT_EQ(child, waitpid(child, &status, 0));
