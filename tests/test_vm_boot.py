@@ -137,6 +137,21 @@ send(s.data)
     assert "no one of them kills it alone" in guests.tree.records()[0]["why"]
 
 
+def test_a_kernel_that_the_emulator_kills_costs_no_clause_its_verdict(guests):
+    guests.emulator(HELLO + """
+for n, tests in jobs:
+    s.say(f'begin {n} ms=1', f'line {n} #  RUN           {tests[0]} ...')
+if len(jobs) == 1:
+    s.say(f'line {n} ok 1 {tests[0]}').end(n).say('bye jobs=1 ms=9')
+send(s.data)
+if len(jobs) > 1:
+    send(b"[    4.93] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\\n[    4.94] RIP: 0010:get_page_from_freelist+0xa1/0x16e0\\n")
+""")
+    guests.run("steady", "-k", "last_one or nobody")
+    assert set(guests.tree.verdicts().values()) == {"pass"}
+    assert "ran code of the kernel that had been rewritten" in str(guests.described()["notes"])
+
+
 def test_a_missing_emulator_names_the_one_command_that_mends_it(guests):
     environ = {"PATH": str(guests.folder / "bin")}
     printed = guests.run("steady", code=3, env=environ)

@@ -17,6 +17,15 @@ _CLOSES = re.compile(r"---\[ end (?:trace|Kernel panic)")
 _COMM = re.compile(r"\bComm: (\S{1,20})")
 _NAME_AND_PID = re.compile(r"(?<![\w./-])([\w.+-]{1,15})[/:][1-9][0-9]{0,6}(?![\w./])")
 
+# A breakpoint that nobody knows of: one of those by which the kernel rewrites code that runs (text_poke_bp of x86).
+_STRAY_BREAKPOINT = re.compile(r"\bint3: 0000 \[#")
+
+
+def may_be_stale_code(report: list[str]) -> bool:
+    """True if the kernel may have died of an emulated CPU that went on with code as it was before it was rewritten: QEMU
+    before 8.1 does where one CPU translates a page while another writes to it."""
+    return any(_STRAY_BREAKPOINT.search(line) for line in report)
+
 
 def comm_of(program: str) -> str:
     """The name under which the kernel knows a program's tasks."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.driver.classify import Outcome
 from harness.driver.judge import Judge
+from harness.driver.kernellog import may_be_stale_code
 from harness.driver.plan import Task, jobs_of, text_of
 from harness.driver.stream import Decoder
 from harness.driver.targets import Machine
@@ -89,13 +90,17 @@ class Session:
 
     def _find_culprit(self, judge: Judge) -> Iterator[Outcome]:
         """Runs what may have killed the kernel, each alone, until one kills it again. If none does, it took those
-        together that ran."""
+        together that ran, or it was the emulator."""
         outcomes: list[Outcome] = []
         for task in judge.suspects:
             outcomes += [outcome for outcome in self._round([task]) if outcome.verdict]
             if self.is_stopped or (outcomes and outcomes[-1].verdict == "panic"):
                 break
         else:
+            if self.machine.is_emulated and may_be_stale_code(judge.death):
+                self.notes.append(f"the emulator ran code of the kernel that had been rewritten: {judge.death[0]}")
+                yield from outcomes
+                return
             together = {id(task) for task in judge.victims or judge.suspects}
             names = ", ".join(task.clause.id for task in judge.victims or judge.suspects)
             for outcome in outcomes:

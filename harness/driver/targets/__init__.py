@@ -31,6 +31,7 @@ class Machine(Protocol):
 
     name: str           # of its logs: "host"
     own_kernel: bool    # the stream's end without `bye` means that the kernel under test died
+    is_emulated: bool   # its CPUs are QEMU's TCG
     slow: int           # how many times slower than an ordinary machine
     parallel: int       # jobs at a time unless the user says otherwise
     config: str | None  # path of its kernel's configuration as programs on it see it, "" without; None: as on this host

@@ -19,6 +19,7 @@ class Host:
 
     name = "host"
     own_kernel = False
+    is_emulated = False
     config = None
 
     def __init__(self, root: Path, executor: Path):

@@ -24,8 +24,10 @@ OFF_SECONDS = 5        # for a machine to go off after its executor's last word
 LAST_LINES = 6         # of a console, in the reason of a failed boot
 KEPT_LINES = 40        # of a console before the first frame
 
-QUIET = "panic=-1 loglevel=1"  # 0 would hide panics as well; what is not an emergency is read from /dev/kmsg
-LOUD = "panic=-1 loglevel=7"
+# A kernel that has oopsed may hold a lock for ever: it ends, and what is left runs after another boot.
+DIES = "panic=-1 oops=panic"
+QUIET = f"{DIES} loglevel=1"   # 0 would hide panics as well; what is not an emergency is read from /dev/kmsg
+LOUD = f"{DIES} loglevel=7"
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ class Vm:
                 yield from self._boot(boot, initrd, QUIET, self.options.boot_limit, nonce, silence)
             if not self._stopped:
                 self._words = self._told(boot, initrd, logs, silence)
+
+    @property
+    def is_emulated(self) -> bool:
+        """See Machine."""
+        return self.accelerator == "tcg"
 
     def stop(self) -> None:
         """See Machine: a guest holds nothing that must be put back."""
