@@ -14,7 +14,9 @@ pytestmark = pytest.mark.skipif(not SOURCE, reason="takes minutes and a kernel's
 
 CLAUSE = "futex/wake/wake_wakes_at_most_as_many_as_asked"
 FILE = "kernel/futex/waitwake.c"
-INCLUDE, COUNT, LATE = '#include "futex.h"\n', "\t\t\tif (++ret >= nr_wake)\n", "\t\t\tif (ret++ >= nr_wake)\n"
+INCLUDE = '#include "futex.h"\n'
+COUNT = "\t\t\t\tcontinue;\n\n\t\t\tthis->wake(&wake_q, this);\n\t\t\tif (++ret >= nr_wake)\n"     # futex_wake alone has it
+LATE = COUNT.replace("++ret", "ret++")
 DONE = "\tspin_unlock(&hb->lock);\n\twake_up_q(&wake_q);\n\treturn ret;\n"
 
 # Of a tree, what no kernel of fixtures/kconfig compiles: only its Kconfig and Makefiles are read.

@@ -99,6 +99,10 @@ CLAUSE(many_stacks_take_a_page_each,
 		stacks[i][size - 1] = 1;
 		EXPECT_LE(field_of_range(stacks[i], size, "Rss"), before + page_size());
 	}
+	for (unsigned int i = 0; i < COUNT(stacks); i++) {
+		// Stacks that lie side by side are one mapping, of stacks alone.
+		EXPECT_LE(field_of_range(stacks[i], size, "Rss"), COUNT(stacks) * page_size());
+	}
 }
 
 static long probe_guard(void)

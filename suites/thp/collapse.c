@@ -271,22 +271,29 @@ CLAUSE(a_hole_is_reported_and_the_rest_is_collapsed,
        "collapsed [MAD-3] [MAD-5]",
        THP_COLLAPSE, .needs = "thp " SMAPS)
 {
-	struct patience patience = { 0 };
-	struct area a;
+	bool done = false;
 
-	SKIP_UNLESS_HUGE(small_area(&a, 3));
-	ASSERT_EQ(0, munmap(a.at + a.huge, a.huge));
-	while (huge_bytes(&a) != 2 * a.huge && shall_try_again(&patience)) {
-		long result = advise(a.at, a.size, MADV_COLLAPSE);
+	// Memory may be short for as long as one is patient, and not a moment later; hardly three times.
+	for (int i = 0; i < 3 && !done; i++) {
+		struct patience patience = { 0 };
+		struct area a;
 
-		EXPECT_TRUE(is_bad_luck(result))	// ENOMEM for the hole, or because memory was short before it
-			TH_LOG("it gave %ld", result);
+		SKIP_UNLESS_HUGE(small_area(&a, 3));
+		ASSERT_EQ(0, munmap(a.at + a.huge, a.huge));
+		while (huge_bytes(&a) != 2 * a.huge && shall_try_again(&patience)) {
+			long result = advise(a.at, a.size, MADV_COLLAPSE);
+
+			EXPECT_TRUE(is_bad_luck(result))	// ENOMEM for the hole, or for short memory before it
+				TH_LOG("it gave %ld", result);
+		}
+		EXPECT_EQ(NOWHERE, wrong_at(a.at, a.huge, a.at, 1));
+		EXPECT_EQ(NOWHERE, wrong_at(a.at + 2 * a.huge, a.huge, a.at, 1));
+		done = huge_bytes(&a) == 2 * a.huge;
+		if (!done)	// is each of them to be had by itself?
+			SKIP_UNLESS_HUGE(!is_bad_luck(collapse(a.at, a.huge) ?: collapse(a.at + 2 * a.huge, a.huge)));
+		area_unmap(&a);
 	}
-	EXPECT_EQ(NOWHERE, wrong_at(a.at, a.huge, a.at, 1));
-	EXPECT_EQ(NOWHERE, wrong_at(a.at + 2 * a.huge, a.huge, a.at, 1));
-	if (huge_bytes(&a) != 2 * a.huge)
-		SKIP_UNLESS_HUGE(!is_bad_luck(collapse(a.at, a.huge) ?: collapse(a.at + 2 * a.huge, a.huge)));
-	EXPECT_EQ(2 * a.huge, huge_bytes(&a));
+	EXPECT_TRUE(done);
 }
 
 CLAUSE_F(settings, collapse_works_under_every_setting,

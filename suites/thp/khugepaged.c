@@ -136,6 +136,7 @@ CLAUSE_F(settings, memory_advised_against_or_of_a_disabled_process_stays_small,
 	scanned = wait_for_a_full_scan();
 	EXPECT_EQ(0, huge_bytes(&against));
 	EXPECT_EQ(0, huge_bytes(&advised));
+	EXPECT_OK(setting_set("enabled", "always"));	// under madvise it is safe without the advice
 	allow_huge_pages();
 	scanned = scanned && wait_for_a_full_scan();
 	EXPECT_EQ(0, huge_bytes(&against));

@@ -275,6 +275,8 @@ CLAUSE(a_forked_child_has_the_advice_and_changes_its_own_alone,
 		EXPECT_EQ(MADV_NOHUGEPAGE, advice_at(a.at + a.huge));
 		EXPECT_RET(0, advise(a.at, a.huge, MADV_NOHUGEPAGE));
 		EXPECT_RET(0, advise(a.at + a.huge, a.huge, MADV_HUGEPAGE));
+		EXPECT_EQ(MADV_NOHUGEPAGE, advice_at(a.at));
+		EXPECT_EQ(MADV_HUGEPAGE, advice_at(a.at + a.huge));
 	}
 	EXPECT_EQ(MADV_HUGEPAGE, advice_at(a.at));
 	EXPECT_EQ(MADV_NOHUGEPAGE, advice_at(a.at + a.huge));

@@ -27,26 +27,36 @@ static inline long long table_bytes(void)
 	return strtoll(line + 6, NULL, 10) * 1024;
 }
 
-// Bytes that one page table of the lowest level maps, found by touching pages further and further from an aligned
-// address until another table is needed. 0 if no size up to LARGEST_SPAN needs one.
+// Tables that are made at a time: the smallest have 256 bytes (ppc64le, 64 KiB pages), and VmPTE counts whole KiB.
+#define TABLES_PER_KIB 4
+
+static inline void touch_in_each(volatile char *base, size_t offset)
+{
+	for (int i = 0; i < TABLES_PER_KIB; i++)
+		(void)base[2 * i * LARGEST_SPAN + offset];
+}
+
+// Bytes that one page table of the lowest level maps, found by touching pages further and further from aligned
+// addresses until other tables are needed. 0 if no size up to LARGEST_SPAN needs one.
 static inline size_t span_of_a_page_table(void)
 {
-	char *mapped = mmap(NULL, 3 * LARGEST_SPAN, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const size_t size = (2 * TABLES_PER_KIB + 1) * LARGEST_SPAN;
+	char *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	volatile char *base = (char *)(((uintptr_t)mapped + LARGEST_SPAN - 1) & -LARGEST_SPAN);
 	size_t span;
 
 	if (mapped == MAP_FAILED || table_bytes() < 0)
 		return 0;
-	raw_syscall(__NR_madvise, base, 2 * LARGEST_SPAN, MADV_NOHUGEPAGE);
-	(void)*base;
+	raw_syscall(__NR_madvise, base, 2 * TABLES_PER_KIB * LARGEST_SPAN, MADV_NOHUGEPAGE);
+	touch_in_each(base, 0);
 	for (span = 2 * page_size(); span <= LARGEST_SPAN; span *= 2) {
 		long long before = table_bytes();
 
-		(void)base[span];
+		touch_in_each(base, span);
 		if (table_bytes() > before)
 			break;
 	}
-	munmap(mapped, 3 * LARGEST_SPAN);
+	munmap(mapped, size);
 	return span <= LARGEST_SPAN ? span : 0;
 }
 
