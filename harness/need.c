@@ -162,6 +162,18 @@ int config_is_set(const char *option)
 	return at && at[strlen(line)] != 'n';
 }
 
+// "7.3:OPTION" is an option that came with 7.3: a kernel before it lacks nothing for want of it. Leaves the name alone.
+static bool is_of_a_later_kernel(char **option)
+{
+	unsigned int major, minor;
+	int end = 0;
+
+	if (sscanf(*option, "%u.%u:%n", &major, &minor, &end) != 2 || !end)
+		return false;
+	*option += end;
+	return kernel_release() < (major << 16 | minor);
+}
+
 bool feature_may_be_absent(unsigned int since, const char *config, char *why)
 {
 	char words[NEED_TEXT], *rest = words, *option;
@@ -173,7 +185,7 @@ bool feature_may_be_absent(unsigned int since, const char *config, char *why)
 	}
 	snprintf(words, sizeof(words), "%s", config ? config : "");
 	while ((option = strsep(&rest, " "))) {
-		if (!*option || (set = config_is_set(option)) == 1)
+		if (is_of_a_later_kernel(&option) || !*option || (set = config_is_set(option)) == 1)
 			continue;
 		snprintf(why, NEED_TEXT, "CONFIG_%s is %s", option, set ? "unknown (no kernel configuration at hand)" : "off");
 		return true;

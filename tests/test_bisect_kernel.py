@@ -21,19 +21,20 @@ DONE = "\tspin_unlock(&hb->lock);\n\twake_up_q(&wake_q);\n\treturn ret;\n"
 
 # Of a tree, what no kernel of fixtures/kconfig compiles: only its Kconfig and Makefiles are read.
 UNUSED = ("Documentation", "samples", "sound", "rust", "tools/testing", "tools/perf", *(f"drivers/{name}" for name in (
-    "gpu", "net", "media", "scsi", "usb", "pinctrl", "staging", "accel", "infiniband", "iio", "md", "mtd", "hwmon", "platform")))
+    "gpu", "net/ethernet", "net/wireless", "media", "scsi", "usb", "pinctrl", "staging", "accel", "infiniband", "iio", "md", "mtd",
+    "hwmon", "platform")))
 
 
 def copied(source: Path, into: Path) -> None:
     """Copies what a build needs of a tree."""
     def left_out(folder: str, names: list[str]) -> list[str]:
-        inside = os.path.relpath(folder, source)
-        if inside in (".", "arch", "tools"):
-            drop = {".git"} if inside == "." else {name for name in names if inside == "arch" and name not in ("x86", "Kconfig", "um")}
-            return [name for name in names if name in drop]
-        is_unused = any(inside == unused or inside.startswith(unused + "/") for unused in UNUSED)
-        return [name for name in names if is_unused and not (name.startswith(("Kconfig", "Makefile", "Kbuild"))
-                                                             or os.path.isdir(os.path.join(folder, name)))]
+        inside = Path(os.path.relpath(folder, source))
+        if inside == Path("."):
+            return [".git"]
+        is_foreign = inside.parts[0] == "arch" and len(inside.parts) > 1 and inside.parts[1] not in ("x86", "um")
+        if not is_foreign and not any(inside.is_relative_to(unused) for unused in UNUSED):
+            return []
+        return [name for name in names if not (name.startswith(("Kconfig", "Makefile", "Kbuild")) or (Path(folder) / name).is_dir())]
     shutil.copytree(source, into, ignore=left_out, symlinks=True)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Debian's indexes, sets of targets, shards, merging, and the initramfs: all that needs no virtual machine."""
 
+import gzip
 import io
 import json
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import pytest
 from conftest import ROOT, TARGET
 
-from harness.driver import abis, apt, cpio, kernels, matrix, shard
+from harness.driver import abis, apt, cpio, initramfs, kernels, matrix, shard
 from harness.driver.nearest import UsageError
 
 
@@ -158,3 +159,12 @@ def test_archives_are_what_cpio_reads_and_the_same_each_time(tmp_path):
     assert data == archive("init", "build/a/b", "build/a/c") and len(data) % 4 == 0 and data[:6] == b"070701"
     listed = subprocess.run(["cpio", "-t", "--quiet"], input=data, capture_output=True).stdout.decode().split()
     assert listed == ["init", "build", "build/a", "build/a/b", "build/a/c", "dev", "dev/console"]
+
+
+@pytest.mark.parametrize("most, packed", [(0, False), (3 << 20, False), ((3 << 20) - 1, True)])
+def test_an_archive_that_a_machine_cannot_load_is_compressed(most, packed):
+    data = bytes(range(256)) * (3 << 12)
+    out = io.BytesIO(data)
+    initramfs.fit(out, most)
+    assert len(out.getvalue()) < 1 << 20 if packed else out.getvalue() == data
+    assert (gzip.decompress(out.getvalue()) if packed else out.getvalue()) == data

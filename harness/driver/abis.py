@@ -27,6 +27,7 @@ class Abi:
     early: str = ""                     # kernel parameters that make it speak before its console is up
     image: str = ""                     # what a kernel tree builds, relative to it
     memory: int = 1024                  # MiB of a virtual machine, beside what its initramfs takes
+    initramfs: int = 0                  # MiB that it can load, where that is little: a larger one is compressed
     cpus: int = 2                       # of a virtual machine
     slow: int = 4                       # how many times slower than an ordinary machine it is when emulated
     oldest: str = ""                    # kernel series that its clauses were read against

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a guest boots into: the executor as /init, the programs of a plan at their places, /config and /plan."""
 
+import gzip
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +27,20 @@ def write(out: BinaryIO, root: Path, executor: Path, plan: str, config: Path | N
         archive.copy(CONFIG[1:], config, 0o644)
     archive.file("plan", plan.encode(), 0o644)
     archive.close()
+
+
+def fit(archive: BinaryIO, most: int) -> None:
+    """Compresses an archive of more than so many bytes (0: any) in place, for the kernel to unpack. Raises OSError."""
+    if not most or archive.seek(0, os.SEEK_END) <= most:
+        return
+    with tempfile.TemporaryFile() as packed:
+        archive.seek(0)
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as out:
+            shutil.copyfileobj(archive, out, 1 << 20)
+        packed.seek(0)
+        archive.seek(0)
+        archive.truncate()
+        shutil.copyfileobj(packed, archive, 1 << 20)
 
 
 def stripped(root: Path, program: str, abi: Abi | None) -> Path:

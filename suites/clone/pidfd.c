@@ -216,7 +216,7 @@ CLAUSE(what_is_no_pidfd_is_refused,
 	EXPECT_ERR(EBADF, raw_syscall(__NR_pidfd_getfd, null, 0, 0));
 	EXPECT_ERR(EBADF, raw_syscall(__NR_pidfd_getfd, -1, 0, 0));
 	ASSERT_OK(own = open_pid(getpid(), 0));
-	EXPECT_ERR(EINVAL, send(own, 65, NULL));
+	EXPECT_ERR(EINVAL, send(own, 8 * ARCH_SIGSET_BYTES + 1, NULL));
 	EXPECT_ERR(EINVAL, raw_syscall(__NR_pidfd_send_signal, own, 0, NULL, 1U << 31));
 	EXPECT_ERR(EINVAL, raw_syscall(__NR_pidfd_getfd, own, 0, 1));
 	EXPECT_ERR(EBADF, raw_syscall(__NR_pidfd_getfd, own, 9999, 0));

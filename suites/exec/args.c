@@ -18,7 +18,7 @@ struct load {
 	size_t length;
 };
 
-#define MOST 250000
+#define MOST 28000
 #define LONGEST 65536
 #define LIMITED 250	// no errno: the stack may not have that limit here
 
@@ -43,6 +43,7 @@ static long execute_loaded(const struct load *load, unsigned long stack)
 }
 
 #define MEBIBYTE (1ul << 20)
+#define SMALL (MEBIBYTE * 5 / 8)	/* a quarter of it is 160 KiB, and 128 are granted whatever the limit */
 #define FITS 42
 #define TOO_MUCH E2BIG
 
@@ -72,20 +73,30 @@ static void check_rows(struct __test_metadata *_metadata, const struct row *row,
 
 CLAUSE(arguments_and_environment_take_a_quarter_of_the_stacks_limit,
        "execve(2) Limits on size of arguments and environment: the total size is limited to 1/4 of the allowed stack"
-       " size (RLIMIT_STACK), and to 3/4 of 8 MiB; ERRORS E2BIG: it is too large", .needed_by = USERS)
+       " size (RLIMIT_STACK); ERRORS E2BIG: it is too large", .needed_by = USERS)
 {
 	const struct row rows[] = {
-		{ 4 * MEBIBYTE, { 10, 0, 65536 }, FITS },
-		{ 4 * MEBIBYTE, { 0, 10, 65536 }, FITS },
-		{ 4 * MEBIBYTE, { 20, 0, 65536 }, TOO_MUCH },
-		{ 4 * MEBIBYTE, { 0, 20, 65536 }, TOO_MUCH },
-		{ 4 * MEBIBYTE, { 10, 10, 65536 }, TOO_MUCH },
+		{ SMALL, { 2, 0, 65536 }, FITS },
+		{ SMALL, { 0, 2, 65536 }, FITS },
+		{ SMALL, { 3, 0, 65536 }, TOO_MUCH },
+		{ SMALL, { 0, 3, 65536 }, TOO_MUCH },
+		{ SMALL, { 2, 1, 65536 }, TOO_MUCH },
 		{ MEBIBYTE / 4, { 3, 0, 65536 }, TOO_MUCH },
-		{ 8 * MEBIBYTE, { 16, 14, 65536 }, FITS },
-		{ 8 * MEBIBYTE, { 20, 14, 65536 }, TOO_MUCH },
-		{ 256 * MEBIBYTE, { 80, 0, 65536 }, FITS },
-		{ 256 * MEBIBYTE, { 100, 0, 65536 }, TOO_MUCH },
-		{ 256 * MEBIBYTE, { 0, 100, 65536 }, TOO_MUCH },
+		{ 2 * MEBIBYTE, { 4, 3, 65536 }, FITS },
+		{ 2 * MEBIBYTE, { 5, 4, 65536 }, TOO_MUCH },
+		{ 8 * MEBIBYTE, { 9, 0, 65536 }, FITS },
+	};
+
+	check_rows(_metadata, rows, ARRAY_SIZE(rows));
+}
+
+CLAUSE(arguments_and_environment_take_six_mebibytes_at_most,
+       "execve(2) Limits on size of arguments and environment: no more than 3/4 of 8 MiB (since 4.13), however large the"
+       " stack may be",
+       .commit = "da029c11e6b1 exec: Limit arg stack to at most 75% of _STK_LIM", .needed_by = USERS)
+{
+	const struct row rows[] = {
+		{ 256 * MEBIBYTE, { 57, 40, 65536 }, TOO_MUCH },
 	};
 
 	check_rows(_metadata, rows, ARRAY_SIZE(rows));
@@ -97,14 +108,14 @@ CLAUSE(their_pointers_count_as_their_bytes_do,
        .commit = "98da7d08850f fs/exec.c: account for argv/envp pointers", .needed_by = USERS)
 {
 	const struct row rows[] = {
-		{ 4 * MEBIBYTE, { 20000, 0, 1 }, FITS },
-		{ 4 * MEBIBYTE, { 0, 20000, 2 }, FITS },
-		// Neither the pointers nor the strings alone, of 4 or 8 bytes each and 5, are a mebibyte.
-		{ 4 * MEBIBYTE, { 120000, 0, 5 }, TOO_MUCH },
-		{ 4 * MEBIBYTE, { 0, 120000, 5 }, TOO_MUCH },
-		{ 4 * MEBIBYTE, { 60000, 60000, 5 }, TOO_MUCH },
-		{ 4 * MEBIBYTE, { 240000, 0, 1 }, TOO_MUCH },
-		{ 4 * MEBIBYTE, { 0, 240000, 1 }, TOO_MUCH },
+		{ SMALL, { 3000, 0, 1 }, FITS },
+		{ SMALL, { 0, 3000, 2 }, FITS },
+		// Neither the pointers, of 4 or 8 bytes each, nor the strings alone are 160 KiB.
+		{ SMALL, { 12000, 0, 10 }, TOO_MUCH },
+		{ SMALL, { 0, 12000, 10 }, TOO_MUCH },
+		{ SMALL, { 6000, 6000, 10 }, TOO_MUCH },
+		{ SMALL, { 28000, 0, 2 }, TOO_MUCH },
+		{ SMALL, { 0, 28000, 2 }, TOO_MUCH },
 	};
 
 	check_rows(_metadata, rows, ARRAY_SIZE(rows));

@@ -246,8 +246,8 @@ CLAUSE(unreachable_words_are_efault,
        NEEDS_PI)
 {
 	static const int flags[] = { 0, FUTEX_PRIVATE_FLAG };
-	void *bad[] = { NULL, unmapped_page(), forbidden_page() };
 	uint32_t *readable = shared_memory(page_size()), *words = shared_memory(page_size());
+	void *bad[] = { NULL, unmapped_page(), forbidden_page() };	// last: what is mapped later may fill the hole
 
 	ASSERT_EQ(0, mprotect(readable, page_size(), PROT_READ));
 	for (int f = 0; f < 2; f++) {

@@ -94,10 +94,11 @@ CLAUSE(an_access_across_an_edge_names_the_page_it_cannot_have,
 	EXPECT_FAULT(page_fault_of(SIGSEGV, SEGV_ACCERR, edge), load(edge));
 	EXPECT_FAULT(page_fault_of(SIGSEGV, SEGV_ACCERR, edge + page_size() - 1), load(edge + page_size() - 1));
 	EXPECT_FALSE(FAULTS(load(edge + page_size())));
-	for (int inside = 1; inside < 8; inside++) {
+	// A word: of two, gcc 12 leaves out a volatile load whose value nobody wants (arm).
+	for (size_t inside = 1; inside < sizeof(long); inside++) {
 		volatile char *at = edge - inside;
 
-		ASSERT_TRUE(FAULTS((void)*(volatile uint64_t *)at));
+		ASSERT_TRUE(FAULTS((void)*(volatile unsigned long *)at));
 		if (kept.si_signo == SIGBUS)
 			SKIP(return, "the CPU has no misaligned accesses");
 		EXPECT_EQ(SEGV_ACCERR, kept.si_code);

@@ -48,8 +48,10 @@ static long turn_on(void)
 	return raw_sigaction(SIGSYS, allow, 0) ?: dispatch(PR_SYS_DISPATCH_ON, 0, 0, &selector);
 }
 
+// An architecture of generic entry code had it before 7.3, and has it since then where it says so (seen without: s390x).
 #define DISPATCH \
-	.since = KERNEL(5, 11), .config = "GENERIC_ENTRY", .probe = turn_off, .absent_errno = EINVAL, .needed_by = USERS
+	.since = KERNEL(5, 11), .config = "GENERIC_ENTRY 7.3:SYSCALL_USER_DISPATCH", .probe = turn_off, \
+	.absent_errno = EINVAL, .needed_by = USERS
 
 CLAUSE(a_call_that_the_selector_blocks_is_sigsys_instead,
        "Documentation/admin-guide/syscall-user-dispatch.rst: with SYSCALL_DISPATCH_FILTER_BLOCK a call is not made "

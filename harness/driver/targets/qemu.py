@@ -24,8 +24,9 @@ OFF_SECONDS = 5        # for a machine to go off after its executor's last word
 LAST_LINES = 6         # of a console, in the reason of a failed boot
 KEPT_LINES = 40        # of a console before the first frame
 
-# A kernel that has oopsed may hold a lock for ever: it ends, and what is left runs after another boot.
-DIES = "panic=-1 oops=panic"
+# A kernel that has oopsed may hold a lock for ever, one that has found a bad page (taint 5) gives out others' memory: it
+# ends, and what is left runs after another boot.
+DIES = "panic=-1 oops=panic panic_on_taint=0x20"
 QUIET = f"{DIES} loglevel=1"   # 0 would hide panics as well; what is not an emergency is read from /dev/kmsg
 LOUD = f"{DIES} loglevel=7"
 
@@ -113,6 +114,7 @@ class Vm:
             try:
                 initramfs.write(archive, self.root, self.root / "build" / self.abi.name / "executor", plan,
                                 self.kernel_config, self.tools)
+                initramfs.fit(archive, self.abi.initramfs << 20)
                 archive.flush()
             except OSError as error:
                 raise OSError(error.errno, error.strerror, error.filename or archive.name) from None
