@@ -107,6 +107,19 @@ def test_a_boot_that_fails_says_why(guests, body, said):
     assert set(guests.tree.verdicts().values()) == {"broken"}
 
 
+def test_a_kernel_that_comes_up_when_it_is_looked_into_has_another_try(guests):
+    guests.emulator(f"""
+tries = open({str(guests.folder / 'tries')!r}, "a")
+tries.write("x")
+tries.flush()
+if tries.tell() == 1:
+    time.sleep(60)
+""" + PASS_ALL)
+    guests.run("steady", "--boot-limit", "2")
+    assert set(guests.tree.verdicts().values()) == {"pass"} and len(guests.tree.records()) == STEADY
+    assert (guests.folder / "tries").read_text() == "xxx"
+
+
 def test_a_kernel_that_dies_costs_the_clause_that_killed_it_and_no_other(guests):
     guests.emulator(HELLO + """
 for n, tests in jobs:

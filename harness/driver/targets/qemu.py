@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -83,6 +84,11 @@ class Boot:
     code: int = 0
     stderr: str = ""
 
+    @property
+    def said_nothing(self) -> bool:
+        """True if it began, and neither kernel nor executor said a word."""
+        return not (self.hello or self.console or (self.code > 0 and self.stderr))
+
 
 class Vm:
     """One kernel. Each round is a boot; the machine is gone when the round's lines have ended."""
@@ -126,8 +132,14 @@ class Vm:
                 accel.remember_failure(self.abi)
                 self.accelerator, self.slow, boot = "tcg", self.abi.slow, Boot()
                 yield from self._boot(boot, initrd, QUIET, self.options.boot_limit, nonce, silence)
+            look = Boot()
+            if boot.said_nothing and not self._stopped:
+                look = self._look_closer(initrd, nonce)
+                if look.hello and not self._stopped:    # an emulator may lose a kernel that rewrites its own code
+                    boot = Boot()
+                    yield from self._boot(boot, initrd, QUIET, self.options.boot_limit, nonce, silence)
             if not self._stopped:
-                self._words = self._told(boot, initrd, logs, silence)
+                self._words = self._told(boot, look, logs, silence)
 
     @property
     def is_emulated(self) -> bool:
@@ -198,14 +210,14 @@ class Vm:
 
     # Why a stream ended.
 
-    def _told(self, boot: Boot, initrd: Path, logs: Path, silence: float) -> str:
+    def _told(self, boot: Boot, look: Boot, logs: Path, silence: float) -> str:
         if boot.code > 0 and boot.stderr:
             return f"{self.abi.qemu_binary} ended with {boot.code}: {boot.stderr}"
         if boot.hello:
             return f"silent for {silence:.0f} s: the kernel hangs" if boot.timed_out else "the kernel went away"
         said = self._verdict_of(boot)
         if not boot.console:
-            boot = self._look_closer(initrd)
+            boot = look
         log = logs / f"{self.name}.boot.log"
         log.write_text("\n".join(boot.console) + "\n")
         if not boot.console:
@@ -222,12 +234,14 @@ class Vm:
             return f"the kernel did not come as far as its init in {boot.seconds:.0f} s"
         return f"the machine went off after {boot.seconds:.1f} s without the executor's hello"
 
-    def _look_closer(self, initrd: Path) -> Boot:
-        """A second boot that speaks, for its console alone: the first was silent so that no line of it is torn."""
+    def _look_closer(self, initrd: Path, nonce: bytes) -> Boot:
+        """A second boot that speaks, up to its hello: the first was silent so that no line of it is torn."""
         boot = Boot()
-        for _ in self._boot(boot, initrd, f"{LOUD} {self.abi.early}", min(LOOK_SECONDS, self.options.boot_limit),
-                            b"........", LOOK_SECONDS):
-            pass
+        with closing(self._boot(boot, initrd, f"{LOUD} {self.abi.early}", min(LOOK_SECONDS, self.options.boot_limit), nonce,
+                                LOOK_SECONDS)) as lines:
+            for _ in lines:
+                if boot.hello:
+                    break
         return boot
 
     def _why_no_console(self) -> str:
