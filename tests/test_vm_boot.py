@@ -20,6 +20,14 @@ HELLO = "s = Stream(nonce).say(HELLO)"
 PASS_ALL = "\n".join((HELLO, "for n, tests in jobs:", "    s.say(f'begin {n} ms=1').run(n, *tests).end(n)",
                       "send(s.say(f'bye jobs={len(jobs)} ms=9').data)"))
 
+DIES_OF_TWO = HELLO + """
+for n, tests in jobs:
+    s.say(f'begin {n} ms=1', f'line {n} #  RUN           {tests[0]} ...')
+if len(jobs) == 1:
+    s.say(f'line {n} ok 1 {tests[0]}').end(n).say('bye jobs=1 ms=9')
+send(s.data)
+"""
+
 
 class Guests:
     """A repository whose virtual machines are scripts."""
@@ -138,25 +146,14 @@ send(s.say(f'bye jobs={len(jobs)} ms=9').data)
 
 
 def test_a_kernel_that_only_clauses_together_can_kill_is_not_green(guests):
-    guests.emulator(HELLO + """
-for n, tests in jobs:
-    s.say(f'begin {n} ms=1', f'line {n} #  RUN           {tests[0]} ...')
-if len(jobs) == 1:
-    s.say(f'line {n} ok 1 {tests[0]}').end(n).say('bye jobs=1 ms=9')
-send(s.data)
-""")
+    guests.emulator(DIES_OF_TWO)
     guests.run("steady", "-k", "last_one or nobody", code=1)
     assert set(guests.tree.verdicts().values()) == {"panic"}
     assert "no one of them kills it alone" in guests.tree.records()[0]["why"]
 
 
 def test_a_kernel_that_the_emulator_kills_costs_no_clause_its_verdict(guests):
-    guests.emulator(HELLO + """
-for n, tests in jobs:
-    s.say(f'begin {n} ms=1', f'line {n} #  RUN           {tests[0]} ...')
-if len(jobs) == 1:
-    s.say(f'line {n} ok 1 {tests[0]}').end(n).say('bye jobs=1 ms=9')
-send(s.data)
+    guests.emulator(DIES_OF_TWO + """
 if len(jobs) > 1:
     send(b"[    4.93] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\\n[    4.94] RIP: 0010:get_page_from_freelist+0xa1/0x16e0\\n")
 """)

@@ -31,8 +31,9 @@ static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e,
 // The structure has the field, and a page of the kernel's the trampoline.
 #define ARCH_SA_RESTORER 0
 
-// A function's address says by its lowest bit that it is Thumb code.
 #define ARCH_NR_OWN 0xf0000U	/* arch/arm/kernel/traps.c arm_syscall() */
+
+// A function's address says by its lowest bit that it is Thumb code.
 #define ARCH_PC_OF(address) ((address) & ~1UL)
 
 #include "arch_generic.h"

@@ -99,14 +99,8 @@ class Session:
         else:
             if self.machine.is_emulated and may_be_stale_code(judge.death):
                 self.notes.append(f"the emulator ran code of the kernel that had been rewritten: {judge.death[0]}")
-                yield from outcomes
-                return
-            together = {id(task) for task in judge.victims or judge.suspects}
-            names = ", ".join(task.clause.id for task in judge.victims or judge.suspects)
-            for outcome in outcomes:
-                if id(outcome.task) in together:
-                    outcome.verdict, outcome.kmsg = "panic", list(judge.death)
-                    outcome.why = f"the kernel died while these ran, and no one of them kills it alone: {names}"
+            else:
+                _blame_together(judge, outcomes)
         yield from outcomes
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
@@ -157,3 +151,13 @@ class Session:
             if judge.hello and not self.hello:
                 self.hello = judge.hello
         log.flush()
+
+
+def _blame_together(judge: Judge, outcomes: list[Outcome]) -> None:
+    """Makes a panic of every outcome whose task ran when the kernel died."""
+    tasks = judge.victims or judge.suspects
+    together, names = {id(task) for task in tasks}, ", ".join(task.clause.id for task in tasks)
+    for outcome in outcomes:
+        if id(outcome.task) in together:
+            outcome.verdict, outcome.kmsg = "panic", list(judge.death)
+            outcome.why = f"the kernel died while these ran, and no one of them kills it alone: {names}"

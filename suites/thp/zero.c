@@ -24,16 +24,6 @@ CLAUSE(untouched_memory_reads_as_zero,
 
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
 
-// Makes the kernel give back what it can make anew: Documentation/admin-guide/sysctl/vm.rst drop_caches, 2.
-static bool drop_what_can_be_made_anew(void)
-{
-	int fd = open(DROP_CACHES, O_WRONLY | O_CLOEXEC);
-	bool dropped = write(fd, "2", 1) == 1;
-
-	close(fd);
-	return dropped;
-}
-
 CLAUSE(the_page_of_zeros_is_clean_each_time_it_is_made,
        "mmap(2) MAP_ANONYMOUS: contents are initialised to zero; mm/huge_memory.c get_huge_zero_page (5.10 to 7.2): "
        "the page of zeros that readers share is given back under pressure and made anew for the next of them",
@@ -42,7 +32,7 @@ CLAUSE(the_page_of_zeros_is_clean_each_time_it_is_made,
 	const long long made = vmstat("thp_zero_page_alloc");
 
 	for (int round = 0; round < 8; round++) {
-		ASSERT_TRUE(drop_what_can_be_made_anew());
+		ASSERT_RET(0, setting_set(DROP_CACHES, "2"));	// what can be made anew: sysctl/vm.rst
 		soil_free_memory();	// what was given back was clean
 		IN_CHILD {		// a reader holds the page until its end
 			struct area a;
