@@ -93,15 +93,22 @@ class Session:
         together that ran, or it was the emulator."""
         outcomes: list[Outcome] = []
         for task in judge.suspects:
-            outcomes += [outcome for outcome in self._round([task]) if outcome.verdict]
+            outcomes += self._alone(task)
             if self.is_stopped or (outcomes and outcomes[-1].verdict == "panic"):
                 break
         else:
             if self.machine.is_emulated and may_be_stale_code(judge.death):
                 self.notes.append(f"the emulator ran code of the kernel that had been rewritten: {judge.death[0]}")
-            else:
+            elif len(outcomes) == len(judge.suspects):  # or else the culprit may be one that found no kernel to run on
                 _blame_together(judge, outcomes)
         yield from outcomes
+
+    def _alone(self, task: Task) -> list[Outcome]:
+        """The outcome of one task in a boot of its own, and in a second one if the first did not come up."""
+        found = [outcome for outcome in self._round([task]) if outcome.verdict]
+        if not self._judge.hello and not self.is_stopped:
+            found = [outcome for outcome in self._round([task]) if outcome.verdict]
+        return found
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
         jobs = jobs_of(tasks, self.machine.slow, self.user)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who is blamed when a kernel dies: a guest that plays a script, one line of behaviour for each boot."""
+
+from streams import HELLO, Stream, job
+
+from harness.driver.session import Session
+
+A, B = "global.a_holds_so", "global.kills_the_kernel_so"
+PANIC = b"[    2.0] Kernel panic - not syncing: sysrq triggered crash\n"
+
+
+class Guest:
+    """A machine whose every boot does the next thing of a list: dies at boot, or runs its plan as far as it can."""
+
+    name, own_kernel, is_emulated, slow, parallel, config = "guest", True, True, 1, 2, ""
+
+    def __init__(self, boots: list[str], killers: set[str]):
+        """boots: "dies early" (no hello), "lags" (dies before it told of what began last), or "tells"."""
+        self.boots, self.killers = list(boots), killers
+
+    def start(self, plan, logs, silence):
+        nonce = plan.partition("\nnonce ")[2][:8]
+        asked = plan.partition(" tests=")[2].split("\n")[0].split(",")
+        manner = self.boots.pop(0)
+        if manner == "dies early":
+            yield b"[    1.1] Kernel panic - not syncing: Fatal exception in interrupt\n"
+            return
+        stream = Stream(nonce).say(HELLO, "begin 1 ms=1")
+        for number, tap in enumerate(asked, 1):
+            if tap in self.killers:
+                yield from stream.noise(PANIC).data.splitlines(keepends=True)
+                return
+            if manner == "lags" and number < len(asked) and asked[number] in self.killers:
+                stream.say(f"line 1 #  RUN           {tap} ...")
+            else:
+                stream.run(1, tap, first=number)
+        yield from stream.end(1).say("bye jobs=1 ms=9").data.splitlines(keepends=True)
+
+    def stop(self):
+        raise AssertionError("nobody asked for an end")
+
+    def last_words(self):
+        return "the kernel went away"
+
+
+def told_by(tmp_path, boots: list[str], killers: set[str]) -> dict[str, str]:
+    """Verdicts by name. Every boot of the script must have been used."""
+    guest = Guest(boots, killers)
+    outcomes = list(Session(guest, tmp_path).rounds(job(1, [A, B]).tasks))
+    assert not guest.boots
+    assert len(outcomes) == 2
+    return {outcome.task.clause.tap: outcome.verdict for outcome in outcomes}
+
+
+def test_the_clause_that_kills_a_kernel_is_found_though_the_stream_lags(tmp_path):
+    assert told_by(tmp_path, ["lags", "tells", "tells"], {B}) == {A: "pass", B: "panic"}
+
+
+def test_a_boot_that_fails_while_the_culprit_is_sought_blames_nobody(tmp_path):
+    assert told_by(tmp_path, ["lags", "tells", "dies early", "tells"], {B}) == {A: "pass", B: "panic"}
+
+
+def test_a_culprit_that_found_no_kernel_twice_is_still_found(tmp_path):
+    assert told_by(tmp_path, ["lags", "tells", "dies early", "dies early", "tells"], {B}) == {A: "pass", B: "panic"}
