@@ -30,6 +30,10 @@ def stale(entries: list[Known], tallies: dict[str, dict[str, Tally]], catalogues
     """A line for each row that is to be looked at: its clause does not exist, or all that it covers here passed.
 
     catalogues: every clause's id by ABI; rows of other ABIs are not judged by them."""
+    held: dict[tuple[str, int], list[Tally]] = {}
+    for tally in (tally for of_target in tallies.values() for tally in of_target.values()):
+        if row := tally.shown.get("known"):
+            held.setdefault((row["file"], row.get("entry", 0)), []).append(tally)
     lines = []
     for entry in entries:
         where = place(entry.where, entry.number)
@@ -37,16 +41,11 @@ def stale(entries: list[Known], tallies: dict[str, dict[str, Tally]], catalogues
         if abis and not any(fnmatchcase(clause, entry.clause) for abi in abis for clause in catalogues[abi]):
             lines.append(f"{where}: no clause is called {entry.clause}")
             continue
-        covered = [tally for of_target in tallies.values() for tally in of_target.values() if _is_of(tally, entry)]
+        covered = held.get((entry.where, entry.number), [])
         told = [tally for tally in covered if not set(_words(tally)) <= {"absent", "skip", "broken"}]
         if told and not entry.sometimes and all(_words(tally) == ["pass"] for tally in told):
             lines.append(f"{where} expects {entry.expect}, and all {len(told)} that it covers here passed: {entry.clause}")
     return lines
-
-
-def _is_of(tally: Tally, entry: Known) -> bool:
-    held = tally.shown.get("known") if tally.total else None
-    return bool(held) and (held["file"], held.get("entry", 0)) == (entry.where, entry.number)
 
 
 def _words(tally: Tally) -> list[str]:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pytest plugin: options, collection, the run behind the items, the header and the summary."""
 
+import gc
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from harness.driver import facts, known, resume, runs, shard, summary, verdict, vmoptions
-from harness.driver.items import PLUGIN, Broken, ClauseItem, ProgramFile
+from harness.driver.items import PLUGIN, Broken, ClauseItem, ProgramFile, run_and_report
 from harness.driver.nearest import UsageError, did_you_mean
 from harness.driver.plan import Task
 from harness.driver.progress import Progress
@@ -17,6 +18,7 @@ from harness.driver.selection import Selection, select
 from harness.driver.targets import Target, find_all, is_address
 
 UNTIL_FAIL_REPEATS = 1000  # what --until-fail ends with where nothing fails
+GC_THRESHOLD = 100_000     # objects between two collections; what a run keeps, it keeps to its end
 
 
 class Plugin:
@@ -159,6 +161,8 @@ class Plugin:
             self.run.start([Task(item.clause, item.clause_target.name, item.clause_target.abi) for item in items])
         except ResultsError as error:
             pytest.exit(str(error), verdict.EXIT_UNTESTED)
+        gc.freeze()  # thousands of items that stay need not be looked through again and again
+        gc.set_threshold(GC_THRESHOLD)
         outcome = yield
         self.progress.clear()
         if outcome.excinfo:  # -x, Ctrl-C: there is no more to wait for
@@ -167,6 +171,13 @@ class Plugin:
             self.run.finish(bool(outcome.excinfo) and outcome.excinfo[0] is KeyboardInterrupt)
         except ResultsError as error:
             self.run.error = self.run.error or error
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        """Clauses need less of pytest than functions do."""
+        if isinstance(item, ClauseItem):
+            run_and_report(item)
+            return True
 
     def tell_progress(self):
         """Draws where there is a terminal; elsewhere a line now and then, on a line of its own."""
