@@ -41,6 +41,17 @@ static inline void change_cpu(const cpu_set_t *allowed)
 		sched_setaffinity(0, sizeof(others), &others);
 }
 
+static inline void stay_on_this_cpu(void)
+{
+	unsigned int present = 0;
+	cpu_set_t one;
+
+	raw_syscall(__NR_getcpu, &present, NULL, NULL);
+	CPU_ZERO(&one);
+	CPU_SET(present, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
 // Leaves free memory full of rubbish: memory that processes had, and memory that the kernel had for itself, from which
 // the page of zeros that all readers share is taken when the first of them comes.
 static inline void soil_free_memory(void)
@@ -75,6 +86,25 @@ static inline void soil_free_memory(void)
 		close(pipes[i][1]);
 	}
 	sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+// Leaves rubbish in the free block of a huge page's size that the kernel gives next to itself: on this CPU, so that the
+// caller must stay here. Such a block holds the slots of a large pipe, and is free at once when the pipe ends.
+static inline void soil_next_block(void)
+{
+	const size_t slot = 40;	// struct pipe_buffer of a 64-bit kernel
+	size_t slots = 1;
+	int ends[2];
+
+	while (2 * slots * slot <= huge_page_size())
+		slots *= 2;
+	if (pipe2(ends, O_DIRECT | O_NONBLOCK | O_CLOEXEC))
+		return;
+	if (fcntl(ends[1], F_SETPIPE_SZ, slots * page_size()) > 0)
+		for (int i = 0; i < 64 && write(ends[1], "x", 1) == 1; i++)	// a slot each, by O_DIRECT
+			;
+	close(ends[0]);
+	close(ends[1]);
 }
 
 // The first read of untouched memory since the machine was started makes the page of zeros, for all times; whichever

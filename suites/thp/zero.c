@@ -37,6 +37,8 @@ CLAUSE(the_page_of_zeros_is_clean_each_time_it_is_made,
 		IN_CHILD {		// a reader holds the page until its end
 			struct area a;
 
+			stay_on_this_cpu();
+			soil_next_block();
 			EXPECT_TRUE(!map_unread(&a, 1) || nonzero_at(a.at, a.size) == NOWHERE);
 		}
 	}
