@@ -101,8 +101,9 @@ def choose(words: list[str], targets: dict[str, Target], root: Path | None = Non
     return list(chosen.values())
 
 
-def read_lines(fd: int, silence: float, until: Callable[[], float] = lambda: inf) -> Iterator[bytes]:
-    """Yields the lines that arrive on a file descriptor, ends included, in chunks of bounded size; stops at its end.
+def read_lines(fd: int, silence: float, until: Callable[[], float] = lambda: inf, gather: float = 0.0) -> Iterator[bytes]:
+    """Yields the lines that arrive on a file descriptor, ends included, in chunks of bounded size; stops at its end. What
+    has arrived is fetched after `gather` seconds, with what came in them, for writers that write a byte at a time.
 
     Raises TimeoutError after `silence` seconds without a byte, or when the clock (monotonic) passes until()."""
     kept = b""
@@ -114,6 +115,7 @@ def read_lines(fd: int, silence: float, until: Callable[[], float] = lambda: inf
             raise TimeoutError(f"silent for {silence:.0f} s" if is_silent else "told to stop and did not")
         if not select.select([fd], [], [], max(0.0, min(limit - time.monotonic(), LOOK_SECONDS)))[0]:
             continue
+        time.sleep(gather)
         data = os.read(fd, 1 << 16)
         if not data:
             break

@@ -24,6 +24,7 @@ LOOK_SECONDS = 30      # for a second boot that is to say why the first said not
 OFF_SECONDS = 5        # for a machine to go off after its executor's last word
 LAST_LINES = 6         # of a console, in the reason of a failed boot
 KEPT_LINES = 40        # of a console before the first frame
+GATHER_SECONDS = 0.005 # between two looks at a console, which QEMU writes byte by byte
 
 # A kernel that has oopsed may hold a lock for ever, one that has found a bad page (taint 5) gives out others' memory: it
 # ends, and what is left runs after another boot.
@@ -188,7 +189,7 @@ class Vm:
             try:
                 if self._stopped:
                     process.kill()
-                for line in read_lines(process.stdout.fileno(), inf, lambda: deadline):
+                for line in read_lines(process.stdout.fileno(), inf, lambda: deadline, GATHER_SECONDS):
                     if line.startswith(mark):
                         self.booting_since = 0.0
                         boot.hello = boot.hello or b" hello " in line
