@@ -234,7 +234,8 @@ struct runner {
 	struct thread thread;
 };
 
-// One section; cid is -1 unless the thread was in it from beginning to end under one id.
+// One section; cid is -1 unless the thread was in it from beginning to end under one id. A preemption may abort it before it
+// says that it has begun, and nobody waits for that for ever.
 static void run_section(struct runner *r)
 {
 	static struct rseq_cs cs;	// after its end the area still names it
@@ -242,6 +243,7 @@ static void run_section(struct runner *r)
 
 	cs = rseq_section();
 	r->cid = arch_rseq_spin(r->area, &cs, r->entered, r->word) == 0 && before == (int)r->area->mm_cid ? before : -1;
+	++*r->entered;
 }
 
 static int runs_section(void *arg)

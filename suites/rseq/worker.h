@@ -24,6 +24,7 @@ static int worker_runs(void *arg)
 {
 	struct worker *w = arg;
 	struct rseq_cs cs = rseq_section();
+	uint32_t before;
 
 	w->result = rseq_register(w->area) || rseq_pin(0, w->cpu) ? -1 : 0;
 	w->done = 1;
@@ -32,7 +33,10 @@ static int worker_runs(void *arg)
 			raw_syscall(__NR_sched_yield);
 			continue;
 		}
-		w->result = arch_rseq_spin(w->area, &cs, w->entered, w->word);
+		before = *w->entered;
+		do	// a preemption may abort it before it says that it has begun
+			w->result = arch_rseq_spin(w->area, &cs, w->entered, w->word);
+		while (*w->entered == before && !w->stop);
 		w->done = w->request;
 	}
 	return 0;
