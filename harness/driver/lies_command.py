@@ -4,16 +4,20 @@
 import os
 import sys
 import time
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.driver import catalogue, facts, verdict
-from harness.driver.lies import Lie, Untold, load, problems
+from harness.driver.classify import Outcome
+from harness.driver.lies import ENGINES, Lie, Untold, load, problems
 from harness.driver.lying import NOTICED, TRUTH, Trial, Trials
 from harness.driver.nearest import UsageError, did_you_mean
+from harness.driver.plan import Task
 from harness.driver.results import Results
 from harness.driver.selection import matches
-from harness.driver.targets.host import native_abis
+from harness.driver.session import Session
+from harness.driver.targets.host import Host, native_abis
 
 HELP = """\
 usage: ./runner.py lies [LIE-or-CLAUSE...] [options]
@@ -120,17 +124,11 @@ class Report:
 
     def truth(self, trials: Trials, wanted: Wanted) -> int:
         """Compares the verdicts under a silent liar with the executor's own."""
-        from harness.driver.session import Session
-        from harness.driver.targets.host import Host
-        from harness.driver.plan import Task
         differing = 0
         for abi, listed in self.clauses.items():
             listed = [clause for clause in listed if not wanted.words or any(matches(clause.id, word)
                                                                             for word in wanted.words)]
-            logs = self.results.folder / "logs"
-            plain = {outcome.task.clause.id: outcome for outcome in
-                     Session(Host(trials.root, trials.executor), logs, config=trials.config)
-                     .rounds([Task(clause, f"host-{abi}", abi) for clause in listed])}
+            plain = self._plain(trials, abi, listed)
             told = trials.one(TRUTH, abi, listed, patience=0)
             for clause_id, outcome in told.outcomes.items():
                 self._record(told, clause_id)
@@ -144,26 +142,45 @@ class Report:
 
     def lies(self, trials: Trials, chosen: list[Lie], wanted: Wanted) -> int:
         """Tells lies, after the truth to the same clauses: who fails at that can notice nothing."""
-        told_to = {abi: self._told_to(abi, chosen, wanted) for abi in self.clauses}
-        for abi, rows in told_to.items():
+        plan: list[tuple[Lie, str, list]] = []
+        for abi in self.clauses:
+            rows = self._told_to(abi, chosen, wanted)
             concerned = {clause.id: clause for _, listed in rows for clause in listed}
             everything = self.clauses[abi] if wanted.is_everything else list(concerned.values())
-            if everything:
-                truth = trials.one(TRUTH, abi, everything, patience=0)
-                for clause_id, outcome in truth.outcomes.items():
-                    if outcome.verdict == "pass":
-                        self.runs[abi].add(clause_id)
-                    elif outcome.verdict not in verdict.GOOD:
-                        self.missed.append(f"{clause_id} on {abi}: {outcome.verdict} though nothing is told:"
-                                           f" {outcome.why}")
-        plan = [(lie, abi, [clause for clause in listed if clause.id in self.runs[abi]])
-                for abi, rows in told_to.items() for lie, listed in rows]
-        plan = [row for row in plan if row[2]]
+            truthful = self._tell_the_truth(trials, abi, everything)
+            plan += [(lie, abi, [clause for clause in listed if clause.id in truthful[lie.engine]]) for lie, listed in rows]
+        # Who must have the machine to itself holds up all others, and so comes after them.
+        plan = sorted((row for row in plan if row[2]), key=lambda row: any(clause.exclusive or clause.writes for clause in row[2]))
         progress = _Progress(len(plan))
         done = trials.run(plan, lambda trial: (self._finished(trial), progress.step(trial)))
         progress.end()
         self._print(done, chosen, wanted)
         return verdict.EXIT_UNEXPECTED if self.missed or not done else verdict.EXIT_EXPECTED
+
+    def _tell_the_truth(self, trials: Trials, abi: str, listed: list) -> dict[str, set[str]]:
+        """The clauses that pass when nothing is told, by engine. What fails beside a filter is asked again without one; what
+        fails then too must fail without a liar or have a reason in the lies files, or else the liar is wrong."""
+        truthful: dict[str, set[str]] = {}
+        outcomes: dict[str, Outcome] = {}
+        for engine in ENGINES:
+            if listed:
+                outcomes = trials.one(replace(TRUTH, id=f"truth{engine}", engine=engine), abi, listed, patience=0).outcomes
+            passed = {clause.id for clause in listed if clause.id in outcomes and outcomes[clause.id].verdict == "pass"}
+            truthful[engine] = passed.union(*truthful.values())
+            listed = [clause for clause in listed if clause.id in outcomes and outcomes[clause.id].verdict not in verdict.GOOD]
+        self.runs[abi] |= truthful[engine]
+        plain = self._plain(trials, abi, [clause for clause in listed if not any(row.excuses(clause.id) for row in self.untold)])
+        self.missed += [f"{clause_id} on {abi}: {outcomes[clause_id].verdict} though nothing is told: {outcomes[clause_id].why}"
+                        for clause_id, outcome in plain.items() if outcome.verdict == "pass"]
+        return truthful
+
+    def _plain(self, trials: Trials, abi: str, listed: list) -> dict[str, Outcome]:
+        """The outcomes of clauses without a liar, by id."""
+        if not listed:
+            return {}
+        session = Session(Host(trials.root, trials.executor), self.results.folder / "logs", config=trials.config)
+        return {outcome.task.clause.id: outcome
+                for outcome in session.rounds([Task(clause, f"host-{abi}", abi) for clause in listed])}
 
     def _told_to(self, abi: str, chosen: list[Lie], wanted: Wanted) -> list[tuple[Lie, list]]:
         rows = []

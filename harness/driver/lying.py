@@ -68,7 +68,7 @@ class Trials:
     executor: Path
     logs: Path
     config: str
-    at_a_time: int = 0                     # 0: four a CPU, for most lies make somebody wait
+    at_a_time: int = 0                     # 0: eight a CPU, for most of the time somebody waits
     is_stopped: bool = False
     _sessions: list = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,7 +77,7 @@ class Trials:
         """Tells each lie to its clauses on its ABI; calls finished(trial) in the caller's thread as each one ends."""
         from concurrent.futures import as_completed
         trials = []
-        workers = self.at_a_time or 4 * len(os.sched_getaffinity(0))
+        workers = self.at_a_time or 8 * len(os.sched_getaffinity(0))
         with ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(self.one, *row) for row in plan]
             try:

@@ -150,12 +150,13 @@ static int reads_until_the_end(void *ends)
 // argv: the child, and the end of the pipe that keeps it waiting.
 AFTER_EXEC(lets_its_child_end)
 {
-	long pid = atoi(argv[0]);
+	long pid = atoi(argv[0]), told = -EAGAIN;
 	int failed = 0;
 
 	raw_syscall(__NR_close, atoi(argv[1]));
 	failed |= 1 * !wait_until(task_state(pid) == 'Z');
-	failed |= 2 * (told_by() != SIGCHLD);
+	// exit_notify() makes it a zombie, to those who look without a lock, before do_notify_parent() sends the signal.
+	failed |= 2 * !(wait_until((told = told_by()) != -EAGAIN) && told == SIGCHLD);
 	failed |= 4 * (told_by() != -EAGAIN);
 	failed |= 8 * (end_of(pid) != EXITED(3));
 	return failed;

@@ -328,7 +328,7 @@ CLAUSE(children_of_the_default_action_do_become_zombies,
 
 	ASSERT_RET(0, raw_sigaction(SIGCHLD, SIGNAL_DEFAULT, 0));
 	ASSERT_OK(pid = child_of(SIGCHLD, returns_zero, NULL));
-	ASSERT_TRUE(wait_until(task_state(pid) == 'Z'));
+	ASSERT_RET(0, waitid_of(P_PID, pid, NULL, WEXITED | WNOWAIT));
 	ASSERT_RET(0, raw_sigaction(SIGCHLD, SIGNAL_IGNORE, 0));	// too late for the one that has ended
 	EXPECT_RET(EXITED(0), end_of(pid));
 	ASSERT_OK(pid = child_of(0, returns_zero, NULL));
