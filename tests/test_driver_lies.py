@@ -128,6 +128,19 @@ def test_the_command_tells_who_noticed(tmp_path):
     assert (tmp_path / "lies").is_dir()
 
 
+@is_x86
+def test_clauses_that_would_find_the_liars_filter_are_told_lies_without_one(tmp_path):
+    done = run("seccomp.load.anyone-may", "--results", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fail    seccomp/install/an_ordinary_user_needs_no_new_privs" in done.stdout
+
+
+@is_x86
+def test_what_the_liar_itself_breaks_is_no_complaint_where_a_reason_stands(tmp_path):
+    done = run("signal/suspend/*", "--results", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_command_refuses_what_it_does_not_know(tmp_path):
     done = run("pipe.pipe2.ends-swaped", "--results", tmp_path)
     assert done.returncode == 2 and "did you mean pipe.pipe2.ends-swapped" in done.stderr
