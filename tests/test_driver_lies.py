@@ -2,6 +2,7 @@
 """Lies as data: what a row may say, which clauses must notice, and what the command makes of it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -126,6 +127,13 @@ def test_the_command_tells_who_noticed(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lies noticed 1 of 1" in done.stdout and "read_end_first" in done.stdout
     assert (tmp_path / "lies").is_dir()
+
+
+def test_no_lie_turns_an_id_into_that_of_a_stranger():
+    """A program signals the ids it is told: one that is off by one may be anybody's (PID_MAX_LIMIT is 1 << 22)."""
+    ids = re.compile(r"call=\S*\b(?:v?fork|clone3?|getp?pid|gettid|getpgid|getsid|getpgrp)\b.*\bresult\+=(\w+)")
+    offsets = [(lie.id, int(found[1], 0)) for lie in lies.load(ROOT)[0] for tell in lie.tell if (found := ids.search(tell))]
+    assert len(offsets) >= 10 and not [row for row in offsets if row[1] < 1 << 22]
 
 
 @is_x86
