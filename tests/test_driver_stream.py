@@ -33,6 +33,13 @@ def test_golden_log_says_why(name):
         assert any(fault in seen for seen in judge.faults), judge.faults
 
 
+def test_a_report_that_begins_within_another_blames_who_runs_then():
+    warned = (Stream().say(HELLO).noise(b"[    1.8] Kernel panic - not syncing: x\r\n").say("begin 1 ms=1")
+              .run(1, A).say(f"line 1 #  RUN           {B} ...", "kmsg WARNING: CPU: 0 PID: 9 at x",
+                             "kmsg CPU: 0 PID: 9 Comm: p Not tainted", f"line 1 ok 2 {B}").end(1))
+    assert verdicts(warned.data, [job(1, [A, B])], own_kernel=True) == {(1, A): "pass", (1, B): "panic"}
+
+
 def test_golden_logs_cover_every_verdict():
     words = {word for name in golden_names() for word in golden(name)[1]["verdicts"].values()}
     assert words >= set(WORDS)

@@ -45,8 +45,8 @@ class Judge:
         self.victims: list[Task] = []   # those of them that ran when it died, as far as the stream tells
         self.death: list[str] = []      # what the kernel said then
         self._log = kernellog.Reader()
-        self._report: kernellog.Report | None = None
-        self._suspects: list[tuple[str, Running]] = []  # who ran when the newest report began, by the kernel's name
+        self._report: tuple[kernellog.Report, int] | None = None    # with how often it was opened
+        self._suspects: list[tuple[str, Running]] = []  # who ran when the newest report was opened, by the kernel's name
         self._out: list[Outcome] = []
         self._now = 0.0
         self._from = self._to = 0
@@ -273,12 +273,12 @@ class Judge:
 
     def _kernel_said(self, line: str) -> None:
         report = self._log.feed(line)
-        if report is not None and report is not self._report:
-            self._report = report
+        if report is not None and (report, report.openings) != self._report:
+            self._report = report, report.openings
             self._suspects = [(state.comm, state.current) for state in self.jobs.values() if state.current]
         if report is not None:
             for comm, run in self._suspects:
-                if comm in report.named:
+                if comm in report.named_since:
                     run.report = report.lines
             return
         for state in self.jobs.values():

@@ -48,6 +48,8 @@ class Report:
     def __init__(self):
         self.lines: list[str] = []
         self.named: set[str] = set()  # the tasks it names so far
+        self.openings = 0             # lines that open a report, of which another may begin in the midst of this one
+        self.named_since: set[str] = set()  # the tasks it names since the last of those
 
 
 class Reader:
@@ -65,7 +67,10 @@ class Reader:
         if not self._is_open:
             return None
         report = self.last
+        if opens:
+            report.openings, report.named_since = report.openings + 1, set()
         report.lines.append(line)
-        report.named |= names_in(line)
+        report.named_since |= names_in(line)
+        report.named |= report.named_since
         self._is_open = len(report.lines) < LONGEST_REPORT and not _CLOSES.search(line)
         return report
