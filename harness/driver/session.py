@@ -105,9 +105,10 @@ class Session:
 
     def _alone(self, task: Task) -> list[Outcome]:
         """The outcome of one task in a boot of its own, and in a second one if the first did not come up."""
-        found = [outcome for outcome in self._round([task]) if outcome.verdict]
-        if not self._judge.hello and not self.is_stopped:
+        for _ in range(2):
             found = [outcome for outcome in self._round([task]) if outcome.verdict]
+            if self._judge.hello or self.is_stopped:
+                break
         return found
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
