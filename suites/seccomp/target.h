@@ -20,9 +20,9 @@
 
 struct target {
 	volatile int fd;		// the listener, or -errno; 0 as long as there is none
-	volatile int request, done, stop;
+	volatile int request, done, stop;	// request publishes nr and args, done publishes result
 	long nr, args[6];
-	volatile long result;
+	long result;
 	unsigned int flags;
 	long pid;
 	char *stack;
@@ -38,12 +38,14 @@ static int target_runs(void *arg)
 	raw_syscall(__NR_close, fd);
 	t->fd = fd;
 	while (!t->stop && fd > 0) {
-		if (t->request == t->done) {
+		int request = __atomic_load_n(&t->request, __ATOMIC_ACQUIRE);
+
+		if (request == t->done) {
 			raw_syscall(__NR_sched_yield);
 			continue;
 		}
 		t->result = raw_syscall6(t->nr, t->args[0], t->args[1], t->args[2], t->args[3], t->args[4], t->args[5]);
-		t->done = t->request;
+		__atomic_store_n(&t->done, request, __ATOMIC_RELEASE);
 	}
 	return 0;
 }
@@ -63,12 +65,12 @@ static inline bool target_start(struct target *t, unsigned int flags)
 #define target_makes(t, nr_, ...) do {						\
 	(t)->nr = nr_;								\
 	memcpy((t)->args, (long[6]){ __VA_ARGS__ }, sizeof((t)->args));		\
-	(t)->request++;								\
+	__atomic_store_n(&(t)->request, (t)->request + 1, __ATOMIC_RELEASE);	\
 } while (0)
 
 static inline long target_result(struct target *t)
 {
-	return wait_until(t->done == t->request) ? t->result : -4000;
+	return wait_until(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE) == t->request) ? t->result : -4000;
 }
 
 static inline bool target_ends(struct target *t)
