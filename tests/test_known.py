@@ -6,7 +6,7 @@ from conftest import ROOT, TARGET
 from records import record
 
 from harness.driver import catalogue, cpu, known, known_report
-from harness.driver.known import Known, find
+from harness.driver.known import Known, of_target
 from harness.driver.tally import by_target
 
 ROW = Known("s/p/*", "fail", "why it is so", "https://example.org", "fixtures/known/a.toml", number=1)
@@ -19,13 +19,11 @@ HELD = {"expect": "fail", "reason": "why it is so", "link": "https://example.org
     ({"kernel": ">=6.13, <6.18.21"}, True), ({"kernel": "<6.18.20"}, False), ({"target": "debian:6.18*"}, True), ({"abi": "arm64"}, False)])
 def test_what_a_row_covers(fields, covers):
     row = Known("s/p/*", "fail", "r", "l", "f", **fields)
-    told = find([row], "s/p/a", "debian:6.18.20:x86_64:cloud", "x86_64", "6.18.20-1", "debian", ("max", "amx_tile"))
-    assert (told is row) is covers
+    assert row.covers("debian:6.18.20:x86_64:cloud", "x86_64", "6.18.20-1", "debian", ("max", "amx_tile")) is covers
 
 
 def test_what_is_not_known_of_a_target_matches_no_word():
-    assert find([Known("*", "fail", "r", "l", "f", cpu="*")], "s/p/a", "t", "x86_64", "6.1") is None
-    assert find([Known("*", "fail", "r", "l", "f", kind="host")], "s/p/a", "t", "x86_64", "6.1") is None
+    assert not of_target([Known("*", "fail", "r", "l", "f", cpu="*"), Known("*", "fail", "r", "l", "f", kind="host")], "t", "x86_64", "6.1")
 
 
 def test_words_of_a_processor(monkeypatch):

@@ -19,6 +19,11 @@
 // Six arguments in, the value or -errno out. Defined inline by each port.
 //	static inline long raw_syscall6(long nr, long a, long b, long c, long d, long e, long f);
 
+// From here on no system call of this process goes through the vDSO; nothing to do where none does.
+#ifndef arch_leave_vdso
+#define arch_leave_vdso() ((void)0)
+#endif
+
 // Creates a task that runs fn(arg) on the given stack (its highest address) and ends with exit(2) of fn's result,
 // never returning into the caller's frames. With stack NULL it runs below the caller's frame, on what clone(2) left
 // there: a copy (without CLONE_VM) or, of a caller that CLONE_VFORK suspends, the stack itself. parent_tid, tls and

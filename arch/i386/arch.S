@@ -5,6 +5,7 @@
 #define CLONE3_NR  435
 #define EXIT_NR    1
 #define MUNMAP_NR  91
+#define AT_SYSINFO 32
 
 // Offsets in struct arch_regs, and in the FXSAVE image where arch_vec.h keeps the mask of what it holds.
 #define EDI    0
@@ -18,6 +19,31 @@
 	.type \name, @function
 \name:
 .endm
+
+	.data
+	.balign	4
+	.globl	arch_entry
+arch_entry:
+	.long	arch_interrupt_entry
+
+function arch_interrupt_entry
+	int	$0x80
+	ret
+
+// Before main and before any thread.
+function find_entry
+	sub	$8, %esp
+	push	$AT_SYSINFO
+	call	getauxval
+	add	$12, %esp
+	test	%eax, %eax
+	jz	1f
+	mov	%eax, arch_entry
+1:	ret
+
+	.section .init_array, "aw"
+	.balign	4
+	.long	find_entry
 
 // raw_clone(flags, stack, fn, arg, ptid, tls, ctid): [esp+4...]
 // clone(flags, stack, ptid, tls, ctid):              ebx ecx edx esi edi; the child finds fn [esp], arg [esp+4]

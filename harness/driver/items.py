@@ -43,8 +43,9 @@ class ClauseItem(pytest.Item):
     def setup(self):
         """Waits for the verdict. What could not be tested is an error, not a failure."""
         plugin = self.config.stash[PLUGIN]
-        tally = None
+        tally = plugin.run.wait(self.clause.id, self.clause_target.name, 0)
         while tally is None:
+            plugin.flush()
             tally = plugin.run.wait(self.clause.id, self.clause_target.name, TICK)
             plugin.tell_progress()
         if plugin.run.error:

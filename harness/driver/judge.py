@@ -85,8 +85,9 @@ class Judge:
         return out
 
     def running(self) -> list[Task]:
-        """The tasks that run now."""
-        return [state.current.task for state in self.jobs.values() if state.current and not state.current.verdict]
+        """The tasks that run now; may be asked from another thread."""
+        current = [state.current for state in self.jobs.values()]
+        return [run.task for run in current if run and not run.verdict]
 
     # The stream's kinds.
 

@@ -46,9 +46,9 @@ class Known:
     number: int = 0
     sometimes: str = ""
 
-    def covers(self, clause_id: str, target: str, abi: str, release: str, kind: str = "", cpu: tuple[str, ...] = ()) -> bool:
-        """True if the entry speaks of this clause on this kernel. What is not known of a target matches no word."""
-        return (fnmatchcase(clause_id, self.clause) and fnmatchcase(target, self.target) and fnmatchcase(kind, self.kind)
+    def covers(self, target: str, abi: str, release: str, kind: str = "", cpu: tuple[str, ...] = ()) -> bool:
+        """True if the entry speaks of this kernel. What is not known of a target matches no word."""
+        return (fnmatchcase(target, self.target) and fnmatchcase(kind, self.kind)
                 and fnmatchcase(abi, self.abi) and in_range(release, self.kernel)
                 and all(any(fnmatchcase(word, glob) for word in cpu) for glob in self.cpu.split()))
 
@@ -61,10 +61,14 @@ def load(root: Path) -> list[Known]:
     return entries
 
 
-def find(entries: list[Known], clause_id: str, target: str, abi: str, release: str, kind: str = "",
-         cpu: tuple[str, ...] = ()) -> Known | None:
-    """The first entry that covers a clause on a target."""
-    return next((known for known in entries if known.covers(clause_id, target, abi, release, kind, cpu)), None)
+def of_target(entries: list[Known], target: str, abi: str, release: str, kind: str = "", cpu: tuple[str, ...] = ()) -> list[Known]:
+    """The entries that cover a target."""
+    return [known for known in entries if known.covers(target, abi, release, kind, cpu)]
+
+
+def find(entries: list[Known], clause_id: str) -> Known | None:
+    """The first of a target's entries that speaks of a clause."""
+    return next((known for known in entries if fnmatchcase(clause_id, known.clause)), None)
 
 
 def is_expected(word: str, known: Known | None) -> bool:

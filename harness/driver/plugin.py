@@ -37,6 +37,7 @@ class Plugin:
         self._told_broken: set[tuple[str, str]] = set()
         self._is_over = False
         self.interrupted = False
+        self.flush = lambda: None  # brings what was told before a reader; items call it when they have to wait
 
     # The command line.
 
@@ -161,9 +162,14 @@ class Plugin:
             self.run.start([Task(item.clause, item.clause_target.name, item.clause_target.abi) for item in items])
         except ResultsError as error:
             pytest.exit(str(error), verdict.EXIT_UNTESTED)
+        if reporter:  # flushes after each letter otherwise
+            self.flush, reporter.flush = reporter.flush, lambda: None
         gc.freeze()  # thousands of items that stay need not be looked through again and again
         gc.set_threshold(GC_THRESHOLD)
         outcome = yield
+        if reporter:
+            reporter.flush = self.flush
+        self.flush()
         self.progress.clear()
         if outcome.excinfo:  # -x, Ctrl-C: there is no more to wait for
             self.run.stop()

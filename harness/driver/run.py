@@ -52,6 +52,7 @@ class Run:
         self._threads: list[threading.Thread] = []
         self._slots = threading.Semaphore(wishes.vms or len(os.sched_getaffinity(0)))
         self._machines = {target.name: target.machine for target in targets}
+        self._known: dict[tuple[str, str], list[known.Known]] = {}  # the entries of a target, by its name and release
         self._git = facts.Git(root)
         self._clock = time.time() - time.monotonic()
         self._facts = {"started": facts.now(), "finished": "", "interrupted": False, "command": wishes.command, "shard": wishes.shard,
@@ -159,7 +160,7 @@ class Run:
 
     def running(self, target: str) -> list[str]:
         """The ids of the clauses that run on a target now."""
-        return [task.clause.id for session in self.sessions.values() for task in session.running
+        return [task.clause.id for session in self.sessions.values() for task in session.running()
                 if task.target == target]
 
     def booting(self, target: str) -> float:
@@ -207,7 +208,9 @@ class Run:
     def _settle(self, session: Session, outcome: Outcome, repetition: int) -> None:
         clause, target, abi = outcome.task
         release = self._versions[target] or session.hello.get("release", "")
-        entry = known.find(self.entries, clause.id, target, abi, release, self._kinds[target], self._cpus[target])
+        if (target, release) not in self._known:
+            self._known[target, release] = known.of_target(self.entries, target, abi, release, self._kinds[target], self._cpus[target])
+        entry = known.find(self._known[target, release], clause.id)
         record = {
             "clause": clause.id, "target": target, "abi": abi, "verdict": outcome.verdict,
             "expected": known.is_expected(outcome.verdict, entry),

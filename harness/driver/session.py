@@ -38,16 +38,21 @@ class Session:
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)
-    running: list[Task] = field(default_factory=list)
     is_stopped: bool = False
     began: float = 0.0      # monotonic, of the first start; 0: it waits for its turn
     ended: float = 0.0
-    _judge: Judge | None = None
+    _judge: Judge | None = None     # of the last round
+    _now: Judge | None = None       # of the one that goes on
 
     @property
     def log_file(self) -> str:
         """The raw log's name, relative to the run's folder."""
         return f"{self.logs.name}/{self.machine.name}.log"
+
+    def running(self) -> list[Task]:
+        """The tasks that run now; may be asked from another thread."""
+        judge = self._now
+        return judge.running() if judge else []
 
     def stop(self) -> None:
         """Ends the run soon; what has a verdict keeps it."""
@@ -118,7 +123,8 @@ class Session:
         plan = text_of(jobs, nonce, self.parallel or self.machine.parallel, self.machine.slow, self.config,
                        self.patience)
         silence = max(job.limit for job in jobs) + SILENCE_SECONDS
-        judge, decoder = Judge(jobs, self.machine.own_kernel), Decoder(nonce)
+        self._now = judge = Judge(jobs, self.machine.own_kernel)
+        decoder = Decoder(nonce)
         why = ""
         with open(self.logs / f"{self.machine.name}.log", "ab") as log:
             try:
@@ -126,7 +132,6 @@ class Session:
                     yield from filter(self._counts, self._read(lines, judge, decoder, log))
             except Flood as error:
                 why = str(error)
-        self.running = []
         words = why or self.machine.last_words()
         if not judge.hello and not self.is_stopped:
             words = f"the target said no hello{': ' + words if words else ''}"
@@ -135,7 +140,7 @@ class Session:
         if words and words not in self.faults:
             self.faults.append(words)
         yield from filter(self._counts, judge.finish(words))
-        self._judge = judge
+        self._judge, self._now = judge, None
         self.hello = self.hello or judge.hello
         self.faults += [fault for fault in judge.faults if fault not in self.faults]
         self.notes += [note for note in judge.notes if note not in self.notes]
@@ -155,7 +160,6 @@ class Session:
                 raise Flood(f"it wrote more than {MOST_LOG >> 20} MiB")
             for event in decoder.feed(line):
                 yield from judge.feed(event, time.monotonic(), (start, at))
-            self.running = judge.running()
             if judge.hello and not self.hello:
                 self.hello = judge.hello
         log.flush()

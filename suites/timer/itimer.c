@@ -109,15 +109,6 @@ CLAUSE(an_interval_rearms_until_it_is_disarmed,
 	}
 }
 
-// Lets at least this much of a clock pass, by use of the CPU.
-static void let_run(int clock, long long ns)
-{
-	long long until = clock_ns(clock) + ns;
-
-	while (clock_ns(clock) < until)
-		burn_user();
-}
-
 CLAUSE(a_timer_without_interval_expires_once,
        "setitimer(2): with a zero it_interval the timer expires just once", .needed_by = USERS)
 {
@@ -127,7 +118,7 @@ CLAUSE(a_timer_without_interval_expires_once,
 		ASSERT_RET(0, catch_signal(kinds[i].sig));
 		ASSERT_RET(0, set_itimer(kinds[i].which, &t, NULL));
 		ASSERT_TRUE(burn_until(caught[kinds[i].sig].count)) TH_LOG("timer %d", kinds[i].which);
-		let_run(kinds[i].clock, kinds[i].which == ITIMER_REAL ? 8 * MS : 25 * MS);	// two of the longest ticks
+		let_run(kinds[i].clock, two_ticks());
 		EXPECT_EQ(1, caught[kinds[i].sig].count) TH_LOG("timer %d", kinds[i].which);
 		ASSERT_RET(0, get_itimer(kinds[i].which, &left));
 		EXPECT_EQ(0, us_of(&left)) TH_LOG("timer %d", kinds[i].which);
@@ -178,15 +169,17 @@ CLAUSE(remaining_cpu_time_falls_as_it_is_used,
        "getitimer(2) ITIMER_VIRTUAL, ITIMER_PROF: it_value is what is left until the next expiration, by the CPU time that the"
        " process uses", .needed_by = USERS)
 {
+	long long used = two_ticks();
+
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct old_itimer t = itimer_of(100 * 1000000L, 0), one, two;
 
 		ASSERT_RET(0, set_itimer(kinds[i].which, &t, NULL));
 		ASSERT_RET(0, get_itimer(kinds[i].which, &one));
-		let_run(kinds[i].clock, 25 * MS);
+		let_run(kinds[i].clock, used);
 		ASSERT_RET(0, get_itimer(kinds[i].which, &two));
 		// A tick of leeway: CPU time that is sampled comes in ticks.
-		EXPECT_GE(us_of(&one) - us_of(&two), 15000) TH_LOG("timer %d", kinds[i].which);
+		EXPECT_GE(us_of(&one) - us_of(&two), used / 2000) TH_LOG("timer %d", kinds[i].which);
 	}
 }
 
@@ -288,7 +281,7 @@ CLAUSE(a_disarmed_timer_does_not_come_back_with_its_signal,
 		seen = caught[sig].count;
 		ASSERT_RET(0, get_itimer(kinds[i].which, &left));
 		EXPECT_EQ(0, us_of(&left) + left.interval.sec + left.interval.usec) TH_LOG("timer %d", kinds[i].which);
-		let_run(kinds[i].clock, kinds[i].which == ITIMER_REAL ? 6 * MS : 25 * MS);
+		let_run(kinds[i].clock, two_ticks());
 		EXPECT_EQ(seen, caught[sig].count) TH_LOG("timer %d", kinds[i].which);
 	}
 }

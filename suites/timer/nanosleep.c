@@ -191,14 +191,6 @@ static void wait_in_child(int clock, struct told *told)
 	_exit(0);
 }
 
-static void let_run(int clock, long long ns)
-{
-	long long until = clock_ns(clock) + ns;
-
-	while (clock_ns(clock) < until)
-		burn_user();
-}
-
 CLAUSE(what_is_left_counts_from_the_first_start,
        "nanosleep(2), clock_nanosleep(2), signal(7): a relative wait that was stopped and continued ends when it would have ended,"
        " and does not begin anew: what a handler then finds left lacks the time before the stop, too", .needed_by = USERS)

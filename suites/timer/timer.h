@@ -121,6 +121,33 @@ static inline void burn_system(void)
 	raw_syscall(__NR_getrandom, bytes, sizeof(bytes), 0);
 }
 
+static inline bool is_cpu_clock(int clock)
+{
+	return clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID || clock < 0;
+}
+
+// Lets at least this much of a clock pass: by waiting, or by use of the CPU.
+static inline void let_run(int clock, long long ns)
+{
+	long long until = clock_ns(clock) + ns;
+
+	if (!is_cpu_clock(clock))
+		let_pass(ns);
+	else
+		while (clock_ns(clock) < until)
+			burn_user();
+}
+
+// A time in which CPU timers that are due by then are looked at: two ticks of the kernel, which are those of its coarse
+// clocks, and a little.
+static inline long long two_ticks(void)
+{
+	struct __kernel_timespec tick = { 0 };
+
+	raw_syscall(NR_CLOCK_GETRES, CLOCK_MONOTONIC_COARSE, &tick);
+	return 2 * ns_of(tick) + 3 * MS;
+}
+
 // As wait_until, but the waiting itself burns CPU time: for events of CPU clocks.
 #define burn_until(condition) \
 ({ \

@@ -233,9 +233,11 @@ CLAUSE(it_can_be_moved_with_its_data_and_goes_on_working,
 	ASSERT_LE(0, child);
 	if (child == 0) {
 		unsigned long by = 0;
-		long moved = move_parts(parts, n, &by);
 		long long before, fast;
+		long moved;
 
+		arch_leave_vdso();
+		moved = move_parts(parts, n, &by);
 		if (moved == -EPERM)
 			raw_syscall(__NR_exit_group, 77);
 		if (moved)
@@ -276,6 +278,7 @@ CLAUSE(a_process_may_give_it_up_and_live_on_with_system_calls,
 		long long before = slow_ns(CLOCK_MONOTONIC), after;
 		long result = raw_sigaction(SIGUSR1, note_signal, 0);
 
+		arch_leave_vdso();
 		for (int i = 0; i < n; i++) {
 			long gone = raw_syscall(__NR_munmap, parts[i].start, parts[i].end - parts[i].start);
 

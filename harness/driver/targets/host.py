@@ -12,6 +12,7 @@ from harness.driver.targets import Target, read_lines
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STOP_SECONDS = 10  # for the executor to end what it runs after SIGTERM
+GATHER_SECONDS = 0.01  # between two looks at the stream: a look for each line costs the CPU that clauses could have
 
 
 class Host:
@@ -47,7 +48,7 @@ class Host:
             if self._give_up != inf:
                 process.terminate()
             try:
-                yield from read_lines(process.stdout.fileno(), silence, lambda: self._give_up)
+                yield from read_lines(process.stdout.fileno(), silence, lambda: self._give_up, GATHER_SECONDS)
             except TimeoutError as error:
                 self._words = f"the executor was {error}"
             finally:
