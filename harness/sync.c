@@ -85,8 +85,8 @@ static bool is_in_call(int tid, long nr, long other)
 	length = read_text(path, text, sizeof(text));
 	if (length < 0)
 		return true;	// gVisor and kernels without CONFIG_HAVE_ARCH_TRACEHOOK have no such file
-	if (text[0] < '0' || text[0] > '9')
-		return false;
+	if (text[0] != '-' && (text[0] < '0' || text[0] > '9'))
+		return false;	// "running"
 	seen = strtol(text, NULL, 10);
 	return seen == nr || seen == other;
 }

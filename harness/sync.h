@@ -5,14 +5,16 @@
 
 #include <stdbool.h>
 
-// Polls until the condition holds; false if it still does not after a generous deadline, which is scaled by
-// slowness() and counts only while this process gets to run (a paused machine is not a broken promise).
+// Polls until the condition holds, and reads what comes after it only then. False if it still does not after a generous
+// deadline, which is scaled by slowness() and counts only while this process gets to run (a paused machine is not a
+// broken promise).
 #define wait_until(condition)						\
 ({									\
 	struct wait_until_state wait_ = { 0 };				\
 	bool held_;							\
 	while (!(held_ = (condition)) && wait_a_little(&wait_))		\
 		;							\
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);			\
 	held_;								\
 })
 
@@ -28,7 +30,8 @@ bool wait_a_little(struct wait_until_state *state);
 long long monotonic_ns(void);
 
 // True while thread tid of this process (or process tid, for a child) is blocked inside system call nr:
-// asleep in /proc/<tid>/stat and in that call in /proc/<tid>/syscall, where that file exists.
+// asleep in /proc/<tid>/stat and in that call in /proc/<tid>/syscall, where that file exists. NO_CALL: in a page fault.
+#define NO_CALL -1L
 bool is_blocked_in(int tid, long nr);
 
 // True while it sleeps, and can be interrupted, in one of two system calls; the other is mostly restart_syscall(2).

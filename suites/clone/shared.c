@@ -28,7 +28,7 @@ static bool my_turn(int turn)
 	return wait_until(shared->turn == turn);
 }
 
-static int value;
+static volatile int value;
 
 static int writes_memory(void *unused)
 {

@@ -303,7 +303,7 @@ CLAUSE(a_woken_waiter_finds_the_word_cleared,
 		result = wait_shared(&s->word, tid);
 		left = s->word;
 		if (result == -EAGAIN || result == -EINTR) {
-			ASSERT_TRUE(wait_until(s->word == 0));
+			ASSERT_TRUE(wait_until(s->word == 0 && is_gone(tid)));	// its wake may be yet to come, in the next round
 			continue;
 		}
 		ASSERT_RET(0, result);

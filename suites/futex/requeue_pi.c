@@ -288,7 +288,8 @@ static int storm_main(void *arg)
 				result = raw_syscall(LOCK_PI(&s->lock));
 		}
 	}
-	s->bad = result;
+	if (result)
+		s->bad = result;
 	return 0;
 }
 

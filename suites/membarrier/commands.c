@@ -225,7 +225,7 @@ static int fast_side(void *arg)
 		l->a = 1;
 		__asm__ volatile("" ::: "memory");
 		l->r1 = l->b;
-		l->fast_done = round;
+		__atomic_store_n(&l->fast_done, round, __ATOMIC_RELEASE);
 	}
 	return 0;
 }
@@ -255,7 +255,7 @@ CLAUSE(the_callers_barrier_orders_the_other_threads_accesses,
 		l.b = 1;
 		ASSERT_RET(0, barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
 		r2 = l.a;
-		while (l.fast_done != round)
+		while (__atomic_load_n(&l.fast_done, __ATOMIC_ACQUIRE) != round)
 			raw_syscall(__NR_sched_yield);
 		ASSERT_TRUE(l.r1 || r2);
 	}

@@ -322,6 +322,7 @@ CLAUSE(a_page_can_be_filled_now_and_its_thread_woken_later,
 		struct uffdio_zeropage zero = { .range = range, .mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE };
 
 		ASSERT_TRUE(fault_is_told(fd, &t, at, READ, &msg));
+		ASSERT_TRUE(wait_until_blocked_in(t.thread.known_as, NO_CALL));	// it looks once more after it has told
 		EXPECT_RET(0, i % 2 ? ioctl_raw(fd, UFFDIO_ZEROPAGE, &zero) : ioctl_raw(fd, UFFDIO_COPY, &copy));
 		EXPECT_NE(t.asked, t.answered);
 		EXPECT_RET(0, ioctl_raw(fd, UFFDIO_WAKE, &range));

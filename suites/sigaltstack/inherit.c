@@ -195,7 +195,7 @@ static int set_own(void *arg)
 {
 	use_stack(arg, ROOMY, 0);
 	seen = stack_now();
-	here = 1;
+	__atomic_store_n(&here, 1, __ATOMIC_RELEASE);
 	return !wait_until(go_on);
 }
 

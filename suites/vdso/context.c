@@ -214,7 +214,8 @@ CLAUSE(a_handler_may_call_what_it_interrupted,
 	ASSERT_OK(thread_start(&t, send_signals, (void *)&stop));
 	do {	// without a pause, which is where the signals of a busy machine would come
 		for (int turn = 0; turn < 10000; turn++) {
-			long long before = last_seen, now = fast_ns(in_handler, CLOCK_MONOTONIC);
+			long long before = __atomic_load_n(&last_seen, __ATOMIC_RELAXED);
+			long long now = fast_ns(in_handler, CLOCK_MONOTONIC);
 
 			if (now < before)
 				out_of_order++;
