@@ -28,7 +28,7 @@ class Host:
         self.command: list = [executor]  # the plan's file is its last argument
         slow = os.environ.get("OSPRIM_SLOW", "")
         self.slow = max(1, int(slow)) if slow.isdigit() else 1
-        self.parallel = 2 * len(os.sched_getaffinity(0))
+        self.parallel = 3 * len(os.sched_getaffinity(0))  # most programs wait most of the time
         self._process = None
         self._give_up = inf  # when a stopped executor has had its time
         self._words = ""
