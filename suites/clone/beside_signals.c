@@ -10,7 +10,7 @@ static struct shared {
 	volatile int round, begun, done, inside, signals, sent, before, stop;
 	volatile int tid, maker, word;
 	volatile long result, pid;
-	volatile long long duration;
+	volatile long long duration, pause;
 } *shared;
 
 static void begin(void)
@@ -25,11 +25,11 @@ static void spin_until(long long moment)
 }
 
 // A copy of this much takes long enough for others to come in between.
-static void be_large(void)
+static void be_large(size_t size)
 {
-	size_t size = 2 << 20;
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	raw_syscall(__NR_madvise, memory, size, MADV_NOHUGEPAGE);
 	for (size_t at = 0; at < size; at += 4096)
 		memory[at] = 1;
 }
@@ -59,9 +59,19 @@ static void count_signal(int sig, siginfo_t *info, void *ucontext)
 	shared->signals++;
 }
 
-#define ENOUGH 300
+// What it takes to send oneself a signal, handle it and go on.
+static long long time_of_a_signal(long self)
+{
+	long long begun = monotonic_ns();
 
-// Sends a maker that is inside the call a signal some time after it has handled the last one; shares its memory.
+	raw_syscall(__NR_kill, self, SIGUSR1);
+	return monotonic_ns() - begun;
+}
+
+#define ENOUGH 100
+
+// Sends a maker that is inside the call a signal some time after it has handled the last one; shares its memory. The
+// time is less than the call takes, but enough to come back from the handler and into the call.
 static int pesters(void *maker)
 {
 	while (!shared->stop) {
@@ -69,7 +79,7 @@ static int pesters(void *maker)
 			raw_syscall(__NR_sched_yield);
 			continue;
 		}
-		spin_until(monotonic_ns() + shared->duration / 4);
+		spin_until(monotonic_ns() + (shared->duration / 4 > shared->pause ? shared->duration / 4 : shared->pause));
 		shared->sent++;
 		raw_syscall(__NR_kill, *(long *)maker, SIGUSR1);
 	}
@@ -84,24 +94,33 @@ CLAUSE(signals_neither_end_nor_hold_up_the_making_of_a_task,
 	char *stack = stack_top();
 	long self = getpid();
 
-	be_large();
+	be_large(32 << 20);	// many times as long as a signal takes
 	for (unsigned int i = 0; i < ARRAY_SIZE(task_kinds); i++) {
 		for (int restart = 0; restart < 2; restart++) {
+			int held_up = 0;
 			long pid, pest;
 
 			begin();
 			ASSERT_RET(0, raw_sigaction(SIGUSR1, count_signal, restart ? SA_RESTART : 0));
-			for (int n = 0; n < 4; n++)
+			for (int n = 0; n < 4; n++) {
+				long long took = 2 * time_of_a_signal(self);
+
 				ASSERT_OK(make(&task_kinds[i], stack, &shared->duration));
+				if (!n || took < shared->pause)
+					shared->pause = took;
+			}
+			shared->sent = shared->signals;
 			ASSERT_OK(pest = child_of(CLONE_VM | SIGCHLD, pesters, &self));
 			for (int n = 0; n < 6; n++) {
 				shared->before = shared->sent;
 				pid = make(&task_kinds[i], stack, NULL);
 				EXPECT_OK(pid)
 					TH_LOG("%s", task_kinds[i].name);
-				EXPECT_GT(ENOUGH, shared->sent - shared->before)
-					TH_LOG("%s", task_kinds[i].name);
+				// Signals to who makes something small may come before it is back in the call.
+				held_up += shared->duration > 4 * shared->pause && shared->sent - shared->before >= ENOUGH;
 			}
+			EXPECT_GE(2, held_up)	// where signals do it they do it each time; a CPU that stumbles does it once
+				TH_LOG("%s", task_kinds[i].name);
 			shared->stop = 1;
 			EXPECT_RET(EXITED(0), end_of(pest));
 		}
@@ -155,7 +174,7 @@ static int makes_copies(void *unused)
 
 	raw_syscall(__NR_setpgid, 0, 0);
 	raw_sigaction(SIGUSR1, count_own_signal, SA_RESTART);
-	be_large();
+	be_large(2 << 20);
 	for (int n = 0; n < 4; n++)
 		make(&task_kinds[0], stack, &shared->duration);
 	shared->done = 1;
