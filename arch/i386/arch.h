@@ -6,8 +6,8 @@
 #define ARCH_NAME "i386"
 
 // Where calls enter the kernel: what AT_SYSINFO names, as from glibc and musl, or int $0x80 if it names nothing. By the
-// latter, as Go does it, go arch_syscall_regs and what cannot have a stack: from 6.7 on it reads the interrupt controller
-// (do_int80_emulation, 55617fb991df), which on a virtual machine takes 20 times as long as a system call.
+// latter, as Go does it, go arch_syscall_regs and what cannot have a stack: from 6.7 on (and in 6.1.69) it looks into the
+// interrupt controller, int80_is_external(), which on a virtual machine takes 20 times as long as a system call.
 extern const void *arch_entry, arch_interrupt_entry;
 #define arch_leave_vdso() (arch_entry = &arch_interrupt_entry)
 
