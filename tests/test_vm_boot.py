@@ -156,6 +156,8 @@ def test_a_kernel_that_the_emulator_kills_costs_no_clause_its_verdict(guests):
     guests.emulator(DIES_OF_TWO + """
 if len(jobs) > 1:
     send(b"[    4.93] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI\\n[    4.94] RIP: 0010:get_page_from_freelist+0xa1/0x16e0\\n")
+    send(b"[    4.95] ---[ end trace 0000000000000000 ]---\\n[    4.96] CR2: 00007ffcef42b8c8 CR3: 000000009ff14000\\n")
+    send(b"[    4.97] Kernel panic - not syncing: Fatal exception in interrupt\\n")
 """)
     guests.run("steady", "-k", "last_one or nobody")
     assert set(guests.tree.verdicts().values()) == {"pass"}

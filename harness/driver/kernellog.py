@@ -11,6 +11,8 @@ _OPENS = re.compile(
     r"|\bUnable to handle kernel |\bUBSAN: |\bINFO: task \S+ blocked |\bINFO: possible recursive locking"
     r"|\bINFO: inconsistent lock state|\bdetected (?:expedited )?stalls? |\bself-detected stall "
     r"|\bsoft lockup |\bhard LOCKUP ")
+# What a kernel dies of after an Oops is that Oops, though its report has been closed.
+_GOES_ON = re.compile(r"\bKernel panic - not syncing: Fatal exception")
 _CLOSES = re.compile(r"---\[ end (?:trace|Kernel panic)")
 
 # "Comm: NAME" (dump_stack), "NAME/PID" (WARNING since 6.19, lockdep), "NAME:PID" (hung task, soft lockup, stall).
@@ -62,12 +64,15 @@ class Reader:
     def feed(self, line: str) -> Report | None:
         """Takes a line; returns the report that it belongs to, or None."""
         opens = _OPENS.search(line)
-        if opens and not self._is_open:
+        goes_on = self.last and _GOES_ON.search(line)
+        if goes_on:
+            self._is_open = True
+        elif opens and not self._is_open:
             self.last, self._is_open = Report(), True
         if not self._is_open:
             return None
         report = self.last
-        if opens:
+        if opens and not goes_on:
             report.openings, report.named_since = report.openings + 1, set()
         report.lines.append(line)
         report.named_since |= names_in(line)
