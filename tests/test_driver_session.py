@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Who is blamed when a kernel dies: a guest that plays a script, one line of behaviour for each boot."""
 
+import pytest
 from streams import HELLO, Stream, job
 
 from harness.driver.session import Session
 
 A, B = "global.a_holds_so", "global.kills_the_kernel_so"
 PANIC = b"[    2.0] Kernel panic - not syncing: sysrq triggered crash\n"
+BOOTS = {"dies early": b"[    1.1] Kernel panic - not syncing: No working init found.\n",
+         "traps early": b"[    1.0] Oops: int3: 0000 [#1] SMP NOPTI\n[    1.0] Call Trace:\n[    1.1] ---[ end trace 0000000000000000 ]---\n"
+                        b"[    1.1] Kernel panic - not syncing: Fatal exception in interrupt\n"}
 
 
 class Guest:
@@ -15,15 +19,15 @@ class Guest:
     name, own_kernel, is_emulated, slow, parallel, config = "guest", True, True, 1, 2, ""
 
     def __init__(self, boots: list[str], killers: set[str]):
-        """boots: "dies early" (no hello), "lags" (dies before it told of what began last), or "tells"."""
+        """boots: "dies early" or "traps early" (no hello), "lags" (dies before it told of what began last), or "tells"."""
         self.boots, self.killers = list(boots), killers
 
     def start(self, plan, logs, silence):
         nonce = plan.partition("\nnonce ")[2][:8]
         asked = plan.partition(" tests=")[2].split("\n")[0].split(",")
         manner = self.boots.pop(0)
-        if manner == "dies early":
-            yield b"[    1.1] Kernel panic - not syncing: Fatal exception in interrupt\n"
+        if manner in BOOTS:
+            yield from BOOTS[manner].splitlines(keepends=True)
             return
         stream = Stream(nonce).say(HELLO, "begin 1 ms=1")
         for number, tap in enumerate(asked, 1):
@@ -62,3 +66,16 @@ def test_a_boot_that_fails_while_the_culprit_is_sought_blames_nobody(tmp_path):
 
 def test_a_culprit_that_found_no_kernel_twice_is_still_found(tmp_path):
     assert told_by(tmp_path, ["lags", "tells", "dies early", "dies early", "tells"], {B}) == {A: "pass", B: "panic"}
+
+
+def test_an_emulated_kernel_that_traps_at_boot_has_four_tries(tmp_path):
+    assert told_by(tmp_path, ["traps early", "traps early", "traps early", "tells"], set()) == {A: "pass", B: "pass"}
+
+
+@pytest.mark.parametrize("manner,tries", [("dies early", 2), ("traps early", 4)])
+def test_a_kernel_that_never_comes_up_breaks_everything_and_says_why(tmp_path, manner, tries):
+    guest = Guest([manner] * tries, set())
+    session = Session(guest, tmp_path)
+    assert [outcome.verdict for outcome in session.rounds(job(1, [A, B]).tasks)] == ["broken", "broken"]
+    assert not guest.boots
+    assert ("it began with: [    1.0] Oops: int3" in session.faults[0]) == (manner == "traps early")

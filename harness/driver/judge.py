@@ -43,7 +43,6 @@ class Judge:
         self.notes: list[str] = []      # what an executor had to mend
         self.suspects: list[Task] = []  # may have killed the kernel, the likeliest first: to be run alone
         self.victims: list[Task] = []   # those of them that ran when it died, as far as the stream tells
-        self.death: list[str] = []      # what the kernel said then
         self._log = kernellog.Reader()
         self._report: tuple[kernellog.Report, int] | None = None    # with how often it was opened
         self._suspects: list[tuple[str, Running]] = []  # who ran when the newest report was opened, by the kernel's name
@@ -68,8 +67,7 @@ class Judge:
 
     def finish(self, why: str = "") -> list[Outcome]:
         """The stream has ended; returns an outcome for every task that has none. why: what the target says about it."""
-        died = self.own_kernel and bool(self.hello) and not self.bye
-        if died:
+        if self.own_kernel and self.hello and not self.bye:
             self._kernel_died(why)
         for state in [state for state in self.jobs.values() if state.current]:
             run = state.current
@@ -83,6 +81,11 @@ class Judge:
             self._leave_rest(state, why or self._why_no_more())
         out, self._out = self._out, []
         return out
+
+    @property
+    def death(self) -> list[str]:
+        """The newest report in the kernel's log: of what it died, if it did."""
+        return list(self._log.last.lines) if self._log.last else []
 
     def running(self) -> list[Task]:
         """The tasks that run now; may be asked from another thread."""
@@ -153,7 +156,7 @@ class Judge:
         self._kernel_said(event.text)
 
     def _on_noise(self, event: Event) -> None:
-        if self.own_kernel and self.hello:
+        if self.own_kernel:
             self._kernel_said(event.text)
 
     def _on_restored(self, event: Event) -> None:
@@ -185,14 +188,13 @@ class Judge:
     def _kernel_died(self, why: str) -> None:
         """Blames the only clause of a plan. Of several, makes suspects: the stream lags behind the programs, so that the
         clause that killed the kernel may be one whose beginning was never heard of."""
-        self.death = self._log.last.lines if self._log.last else []
         states = list(self.jobs.values())
         if len(states) == 1 and len(states[0].job.tasks) == 1:
             state = states[0]
             if not state.current and state.due == 0:
                 state.current, state.due = Running(state.job.tasks[0], self._now, self._from), 1
             if state.current:
-                state.current.report, state.current.taint = list(self.death), why
+                state.current.report, state.current.taint = self.death, why
             return
         begun = [state for state in states if state.state == "open"] or [s for s in states if s.state == "planned"][:2]
         named = self._log.last.named if self._log.last else set()

@@ -29,6 +29,11 @@ def may_be_stale_code(report: list[str]) -> bool:
     return any(_STRAY_BREAKPOINT.search(line) for line in report)
 
 
+def is_of_an_exception(report: list[str]) -> bool:
+    """True if the kernel died of an exception in its own code, not by a panic that it chose."""
+    return any(_GOES_ON.search(line) for line in report)
+
+
 def comm_of(program: str) -> str:
     """The name under which the kernel knows a program's tasks."""
     return program.rsplit("/", 1)[-1][:15]

@@ -6,17 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from harness.driver.classify import Outcome
 from harness.driver.judge import Judge
-from harness.driver.kernellog import may_be_stale_code
+from harness.driver.kernellog import is_of_an_exception, may_be_stale_code
 from harness.driver.plan import Task, jobs_of, text_of
 from harness.driver.stream import Decoder
 from harness.driver.targets import Machine
 
 MOST_LOG = 64 << 20       # bytes of one round's log; a machine that says more is flooding
 QUICK_SECONDS = 60        # a boot that failed in less than this is tried again
+TRIES, EXCEPTION_TRIES = 2, 4   # boots in a row that may fail; where an emulated kernel died of an exception
 SILENCE_SECONDS = 30      # beyond the longest job's limit
 
 
@@ -77,9 +79,8 @@ class Session:
                 yield from found
                 settled = {id(outcome.task) for outcome in found}
                 left = [outcome for outcome in left if id(outcome.task) not in settled]
-            # An emulated kernel may fail to boot on a loaded machine; that is noted, and tried once more.
             boots_failed = boots_failed + 1 if self.machine.own_kernel and not came_up else 0
-            if boots_failed == 1 and time.monotonic() < begin + QUICK_SECONDS:
+            if boots_failed and self._may_boot_again(boots_failed, begin):
                 continue
             if len(left) == len(tasks) and not self.is_stopped:
                 for outcome in left:
@@ -109,12 +110,18 @@ class Session:
         yield from outcomes
 
     def _alone(self, task: Task) -> list[Outcome]:
-        """The outcome of one task in a boot of its own, and in a second one if the first did not come up."""
-        for _ in range(2):
+        """The outcome of one task in a boot of its own, or in the first of several that comes up."""
+        for failed in count(1):
+            begin = time.monotonic()
             found = [outcome for outcome in self._round([task]) if outcome.verdict]
-            if self._judge.hello or self.is_stopped:
-                break
-        return found
+            if self._judge.hello or self.is_stopped or not self._may_boot_again(failed, begin):
+                return found
+
+    def _may_boot_again(self, failed: int, begin: float) -> bool:
+        """True if the last of so many failed boots in a row, begun then, is worth another: a loaded machine may be too
+        slow for one, and an emulator may run code as it was before it was rewritten, which a kernel does most as it boots."""
+        may_be_emulator = self.machine.is_emulated and is_of_an_exception(self._judge.death)
+        return failed < (EXCEPTION_TRIES if may_be_emulator else TRIES) and time.monotonic() < begin + QUICK_SECONDS
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
         jobs = jobs_of(tasks, self.machine.slow, self.user)
@@ -134,6 +141,8 @@ class Session:
                 why = str(error)
         words = why or self.machine.last_words()
         if not judge.hello and not self.is_stopped:
+            if is_of_an_exception(judge.death):
+                words += f"; it began with: {judge.death[0]}"
             words = f"the target said no hello{': ' + words if words else ''}"
         elif judge.bye or self.is_stopped:
             words = ""
@@ -171,5 +180,5 @@ def _blame_together(judge: Judge, outcomes: list[Outcome]) -> None:
     together, names = {id(task) for task in tasks}, ", ".join(task.clause.id for task in tasks)
     for outcome in outcomes:
         if id(outcome.task) in together:
-            outcome.verdict, outcome.kmsg = "panic", list(judge.death)
+            outcome.verdict, outcome.kmsg = "panic", judge.death
             outcome.why = f"the kernel died while these ran, and no one of them kills it alone: {names}"
