@@ -118,6 +118,8 @@ static inline struct launch launch(struct launch_how how)
 		l.status = l.pid < 0 ? -EAGAIN : WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
 		return l;
 	}
+	// Else the program would run, and speak the harness's words, if this clause died of what it reads there.
+	ptrace(PTRACE_SETOPTIONS, l.pid, NULL, PTRACE_O_EXITKILL);
 	l.sp = stat_field(l.pid, 28);
 	l.top = mapping_end(l.pid, l.sp, &start, name);
 	words = l.top ? malloc(l.top - l.sp) : NULL;
