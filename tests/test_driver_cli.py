@@ -16,6 +16,7 @@ WRONG = [
     (["run", "steady/rom"], "did you mean steady/room"),
     (["run", "--junitxlm=x"], "did you mean --junitxml"), (["run", "--repeta", "2"], "did you mean --repeat"),
     (["run", "--repeat", "0"], "--repeat takes 1 or more"),
+    (["run", "--patience", "-1"], "--patience 1 to 86400"),
     (["run", "--repeat", "x"], "invalid int value"), (["run", "-j", "65"], "-j 1 to 64"),
     (["run", "suites/steady/rom.c"], "did you mean suites/steady/room.c"),
     (["run", "-k", "nothing_is_called_so"], "deselected"), ([], "usage: ./runner.py COMMAND")]

@@ -137,6 +137,11 @@ def test_x_stops_the_run(tree):
     assert "a_clause_that_hangs_times_out" not in tree.verdicts(), "-x does not wait for the rest"
 
 
+def test_no_clause_gets_longer_than_the_users_patience(tree):
+    tree.run("run", "waits", "--patience", "1", code=1)
+    assert set(tree.verdicts().values()) == {"timeout"}
+
+
 def test_maxfail(tree):
     printed = tree.run("run", "--maxfail=2", "--tb=line", "words", "-k", "not_hold or dies or absent or after", code=1)
     assert "stopping after 2 failures" in printed

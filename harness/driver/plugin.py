@@ -50,6 +50,7 @@ class Plugin:
                         help=f"repeat a clause until it fails, at most --repeat times ({UNTIL_FAIL_REPEATS} without)")
         group.addoption("--user", metavar="NAME|UID", help="run the clauses as this user (as root only)")
         group._addoption("-j", dest="jobs", type=int, default=0, metavar="N", help="programs at a time")
+        group.addoption("--patience", type=int, default=0, metavar="SECONDS", help="no clause gets longer, whatever its limit")
         group.addoption("--resume", metavar="RUN", help="go on with a run that was cut short")
         group.addoption("--shard", metavar="I/N", help="only the I-th of N parts")
         group.addoption("--results", metavar="DIR", help="where the run is kept (results/)")
@@ -78,8 +79,8 @@ class Plugin:
         try:
             if option.repeat is None:
                 option.repeat = UNTIL_FAIL_REPEATS if option.until_fail else 1
-            if option.repeat < 1 or option.jobs < 0 or option.jobs > 64:
-                raise UsageError("--repeat takes 1 or more, -j 1 to 64")
+            if option.repeat < 1 or not 0 <= option.jobs <= 64 or not 0 <= option.patience <= 86400:
+                raise UsageError("--repeat takes 1 or more, -j 1 to 64, --patience 1 to 86400")
             user = _uid(option.user)
             self.shard = shard.parse(option.shard) if option.shard else shard.Shard()
             entries = known.load(self.root)
@@ -95,8 +96,8 @@ class Plugin:
             if hasattr(option, "xmlpath"):  # -p no:junitxml
                 option.xmlpath = option.xmlpath or str(self.results.folder / "junit.xml")
             self.run = Run(self.root, self.results, self.selection.targets, entries,
-                           Wishes(option.repeat, option.until_fail, parallel=option.jobs, user=user, vms=option.vms,
-                                  again=vmoptions.repeated(option), shard=option.shard or "", command=self.command,
+                           Wishes(option.repeat, option.until_fail, parallel=option.jobs, user=user, patience=option.patience,
+                                  vms=option.vms, again=vmoptions.repeated(option), shard=option.shard or "", command=self.command,
                                   earlier=earlier, records=records))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None

@@ -29,6 +29,7 @@ class Wishes:
     per_boot: int = 1       # repetitions in one start of a machine
     parallel: int = 0       # jobs at a time; 0: as each machine says
     user: int = 0           # uid of clauses that ask for none
+    patience: int = 0       # the longest limit of a clause in seconds; 0: its own
     vms: int = 0            # virtual machines at a time; 0: as many as CPUs
     again: str = ""         # options that a command which repeats a clause needs, each after a space
     shard: str = ""         # "2/5": which part of a run this is
@@ -93,7 +94,7 @@ class Run:
         config = self._config_for_all()
         for machine in {machine.name: machine for machine in machines.values() if machine.name in shares}.values():
             session = Session(machine, self.results.folder / "logs", self.wishes.parallel, self.wishes.user,
-                              config if machine.config is None else machine.config)
+                              config if machine.config is None else machine.config, self.wishes.patience)
             self.sessions[machine.name] = session
             thread = threading.Thread(target=self._drive, args=(session, shares[machine.name]), daemon=True)
             self._threads.append(thread)
