@@ -69,6 +69,12 @@ static inline long end_of(long pid)
 
 #define EXITED(code) ((code) << 8)
 
+// True once no signal can reach this thread of the process any more. Its clear_child_tid word was dealt with before.
+static inline bool is_gone(long tid)
+{
+	return raw_syscall(__NR_tgkill, getpid(), tid, 0) == -ESRCH;
+}
+
 // No child of any kind, alive or dead.
 static inline bool has_no_child(void)
 {

@@ -144,7 +144,7 @@ CLAUSE(arguments_that_no_flag_asks_for_are_ignored,
 				       raw_clone(flags[i], stack_top(), note_thread_pointer, w, bad[j], bad[j], bad[j]);
 			ASSERT_OK(pid);
 			if (flags[i] & CLONE_THREAD) {
-				EXPECT_TRUE(wait_until(raw_syscall(__NR_tgkill, getpid(), pid, 0) == -ESRCH));
+				EXPECT_TRUE(wait_until(is_gone(pid)));
 			} else {
 				EXPECT_RET(EXITED(0), end_of(pid));
 			}
@@ -302,7 +302,7 @@ CLAUSE(tid_words_that_cannot_be_written_are_no_error,
 		EXPECT_RET(EXITED(0), end_of(pid));
 		w.done = 0;
 		ASSERT_OK(pid = raw_clone(asked | THREAD_FLAGS, stack_top(), note_thread_pointer, &w, bad[i], NULL, bad[i]));
-		EXPECT_TRUE(wait_until(raw_syscall(__NR_tgkill, getpid(), pid, 0) == -ESRCH));
+		EXPECT_TRUE(wait_until(is_gone(pid)));
 		EXPECT_EQ(1, w.done);
 	}
 }

@@ -78,7 +78,7 @@ static bool make(int kind)
 	if (is_error(pid))
 		return false;
 	if (kind == THREAD)
-		return wait_until(raw_syscall(__NR_tgkill, getpid(), pid, 0) == -ESRCH) && seen->done;
+		return wait_until(is_gone(pid)) && seen->done;
 	return end_of(pid) == EXITED(0) && seen->done;
 }
 

@@ -89,7 +89,7 @@ static long wait_for_end(struct ending *e, int (*how)(void *), char *stack, int 
 		result = raw_syscall(NR_FUTEX, address, FUTEX_WAIT, tid, &patience, NULL, 0);
 	while (result == -ETIMEDOUT && e->word == tid);
 	if (result)	// its wake may be yet to come, and is not one for the next
-		wait_until(raw_syscall(__NR_tgkill, getpid(), tid, 0) == -ESRCH);
+		wait_until(is_gone(tid));
 	*word = e->word;
 	return result;
 }

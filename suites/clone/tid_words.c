@@ -34,11 +34,6 @@ static int note_word(void *arg)
 	return 0;
 }
 
-static bool is_gone(long tid)
-{
-	return raw_syscall(__NR_tgkill, getpid(), tid, 0) == -ESRCH;
-}
-
 CLAUSE(the_parents_word_holds_the_tid_before_the_child_runs_and_before_the_call_returns,
        "clone(2) CLONE_PARENT_SETTID: the child thread ID is stored at parent_tid in the parent's memory before "
        "the child runs: a child that shares memory finds it there [GLC-3]",

@@ -70,7 +70,7 @@ static inline bool target_start(struct target *t, unsigned int flags)
 
 static inline long target_result(struct target *t)
 {
-	return wait_until(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE) == t->request) ? t->result : -4000;
+	return wait_until(t->done == t->request) ? t->result : -4000;
 }
 
 static inline bool target_ends(struct target *t)
