@@ -5,14 +5,17 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.driver import catalogue, lies
+from harness.driver.classify import Outcome
 from harness.driver.lies import Lie, Untold
-from harness.driver.lies_command import Wanted
-from harness.driver.lying import Trials
+from harness.driver.lies_command import Report, Wanted
+from harness.driver.lying import Trial, Trials
 from harness.driver.nearest import UsageError
+from harness.driver.plan import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 ABI = os.uname().machine
@@ -127,6 +130,32 @@ def test_the_command_tells_who_noticed(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lies noticed 1 of 1" in done.stdout and "read_end_first" in done.stdout
     assert (tmp_path / "lies").is_dir()
+
+
+@pytest.mark.parametrize("tellings", [1, 2, 3])
+def test_what_went_unnoticed_is_told_once_more_and_alone(clauses, capsys, tellings):
+    clause, records, told = clauses[0], [], []
+    lie = Lie("pipe.x", "breaks", ("call=pipe2 return=0",), (clause.id,), "f")
+
+    class Scripted:
+        """Clauses that notice at the given telling."""
+        at_a_time = 0
+
+        def run(self, plan, finished):
+            for lie, abi, listed in plan:
+                told.append(self.at_a_time)
+                word = "fail" if len(told) >= tellings else "pass"
+                trial = Trial(lie, abi, {clause.id: Outcome(Task(clause, "t", abi), word) for clause in listed})
+                finished(trial)
+                yield trial
+
+    report = Report(SimpleNamespace(add=records.append), [], {ABI: [clause]})
+    trials = Scripted()
+    done = list(trials.run([(lie, ABI, [clause])], report._record_all))
+    report._tell_again(trials, done)
+    assert told == ([0] if tellings == 1 else [0, 1]) and len(records) == len(told)
+    assert bool(report.missed) == (tellings == 3)
+    assert ("told again" in capsys.readouterr().out) == (tellings == 2)
 
 
 def test_no_lie_turns_an_id_into_that_of_a_stranger():

@@ -58,6 +58,11 @@ class Trial:
         """The ids of the clauses that noticed."""
         return [clause_id for clause_id, outcome in self.outcomes.items() if outcome.verdict in NOTICED]
 
+    def unnoticed(self) -> list[Outcome]:
+        """The outcomes of clauses that must have noticed, and did not."""
+        return [outcome for clause_id, outcome in self.outcomes.items()
+                if self.lie.must_notice(clause_id) and outcome.verdict not in NOTICED]
+
 
 @dataclass
 class Trials:
