@@ -78,9 +78,10 @@ def job(number, program, *tests, limit=DEADLINE_S, exclusive=0, user=0, writes=(
             f"writes={','.join(map(str, writes))} tests={','.join(map(str, tests))}")
 
 
-def plan(*jobs, parallel=1, config=None):
+def plan(*jobs, parallel=1, config=None, patience=0):
     """A whole plan as text."""
     head = ["osprim-plan 1", f"nonce {NONCE}", f"parallel {parallel}", "slow 1"]
+    head += [f"patience {patience}"] if patience else []
     return "\n".join([*head, *([f"config {config}"] if config else []), *jobs, "end", ""])
 
 

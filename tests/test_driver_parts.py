@@ -51,6 +51,11 @@ def test_limit_is_the_longest_clauses_and_grows_with_slowness():
     assert jobs_of([task("global.a_x", timeout=3), task("global.b_x", order=1, timeout=7)], slow=4)[0].limit == 38
 
 
+def test_no_job_waits_longer_than_the_users_patience():
+    tasks = [task("global.a_x", timeout=3), task("global.b_x", order=1, timeout=7)]
+    assert [jobs_of(tasks, slow=4, patience=patience)[0].limit for patience in (5, 60)] == [15, 38]
+
+
 def test_users():
     jobs = jobs_of([task("global.a_x"), task("global.b_x", order=1, as_nobody=1)])
     assert [job.user for job in jobs] == [0, NOBODY]

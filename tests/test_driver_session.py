@@ -19,7 +19,8 @@ class Guest:
     name, own_kernel, is_emulated, slow, parallel, config = "guest", True, True, 1, 2, ""
 
     def __init__(self, boots: list[str], killers: set[str]):
-        """boots: "dies early" or "traps early" (no hello), "lags" (dies before it told of what began last), or "tells"."""
+        """boots: "dies early" or "traps early" (no hello), "lags" (dies before it told of what began last), "hangs" (and says
+        nothing more, or if it has one clause only, that its limit passed), or "tells"."""
         self.boots, self.killers = list(boots), killers
 
     def start(self, plan, logs, silence):
@@ -31,6 +32,12 @@ class Guest:
             return
         stream = Stream(nonce).say(HELLO, "begin 1 ms=1")
         for number, tap in enumerate(asked, 1):
+            if manner == "hangs" and tap in self.killers and len(asked) == 1:
+                stream.fail(1, number, tap, f"# {tap.partition('.')[2]}: Test terminated by timeout")
+                continue
+            if manner == "hangs" and tap in self.killers:
+                yield from stream.say(f"line 1 #  RUN           {tap} ...").data.splitlines(keepends=True)
+                return
             if tap in self.killers:
                 yield from stream.noise(PANIC).data.splitlines(keepends=True)
                 return
@@ -66,6 +73,23 @@ def test_a_boot_that_fails_while_the_culprit_is_sought_blames_nobody(tmp_path):
 
 def test_a_culprit_that_found_no_kernel_twice_is_still_found(tmp_path):
     assert told_by(tmp_path, ["lags", "tells", "dies early", "dies early", "tells"], {B}) == {A: "pass", B: "panic"}
+
+
+def test_a_suspect_that_hangs_alone_is_the_culprit(tmp_path):
+    assert told_by(tmp_path, ["hangs", "hangs", "tells"], {A}) == {A: "timeout", B: "pass"}
+
+
+def test_a_guest_that_says_nothing_is_given_up_as_soon_as_the_user_wants(tmp_path):
+    silences = []
+
+    class Silent(Guest):
+        def start(self, plan, logs, silence):
+            silences.append(silence)
+            return super().start(plan, logs, silence)
+
+    for patience in (0, 5, 1):
+        list(Session(Silent(["tells"], set()), tmp_path, patience=patience).rounds(job(1, [A, B]).tasks))
+    assert silences == [50, 5, 4]
 
 
 def test_an_emulated_kernel_that_traps_at_boot_has_four_tries(tmp_path):

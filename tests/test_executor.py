@@ -171,6 +171,18 @@ def test_who_waits_to_be_alone_is_not_passed_by_others(executor, cwd, folder):
     assert (code, stream.order()) == (INCOMPLETE, [])
 
 
+def test_where_patience_is_short_each_second_has_a_sign_of_life(executor, cwd):
+    with Executor(executor, plan(job(1, "lingers", "stops_itself"), patience=60), cwd) as running:
+        running.read_until("begin")
+        for _ in range(3):
+            running.read_until("waits ms=")
+        running.process.terminate()
+        stream, code = running.finish()
+    signs = [int(sign.split("ms=")[1]) for sign in stream.of("waits")]
+    assert (code, stream.ends()) == (INCOMPLETE, {1: "stopped"})
+    assert all(later - sign >= 1000 for sign, later in zip(signs, signs[1:]))
+
+
 def gate_of(folder):
     """What a run holds that waits to be alone, of this folder; other runs of this machine may want it too."""
     info = os.fstat(folder)

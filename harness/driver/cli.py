@@ -48,7 +48,7 @@ usage: ./runner.py run [TARGET-or-CLAUSE...] [options]
   --until-fail       run each clause until it fails, at most --repeat times (1000 without)
   --user NAME|UID    run the clauses as this user (as root only)
   -j N               programs at a time
-  --patience SECONDS no clause gets longer, whatever its limit: for kernels that are known to be broken, or to bisect
+  --patience SECONDS no clause gets longer, whatever its limit, nor a guest that hangs: for kernels known to be broken, or to bisect
   --shard I/N        the I-th of N parts, for N machines; ./runner.py merge joins them
   --results DIR      where the run is kept (results/)
   --resume RUN       go on with a run that was cut short: its command, what has no record yet (alone)

@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass
+from math import inf
 
 from harness.driver import kernellog
 from harness.driver.classify import MOST_KMSG, Outcome, Running, how_in_words
@@ -199,6 +200,7 @@ class Judge:
         begun = [state for state in states if state.state == "open"] or [s for s in states if s.state == "planned"][:2]
         named = self._log.last.named if self._log.last else set()
         likely = [state for state in begun if state.comm in named] or begun
+        likely.sort(key=lambda state: state.current.started if state.current else inf)  # what hangs has begun long ago
         self.victims = [state.current.task for state in likely if state.current]
         for depth in range(SUSPECTS_PER_JOB):
             for state in likely:

@@ -3,6 +3,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from harness.driver.catalogue import Clause
@@ -38,11 +39,12 @@ class Job:
                 f" tests={','.join(task.clause.tap for task in self.tasks)}")
 
 
-def jobs_of(tasks: list[Task], slow: int = 1, user: int = 0) -> list[Job]:
+def jobs_of(tasks: list[Task], slow: int = 1, user: int = 0, patience: int = 0) -> list[Job]:
     """Splits tasks into jobs, in the order of each job's first task; a clause that changes files has a job of its own, and
     so has a clause that comes again.
 
-    slow: how many times slower than an ordinary machine; user: the uid of clauses that ask for none.
+    slow: how many times slower than an ordinary machine; user: the uid of clauses that ask for none; patience: the
+    longest limit of a clause in seconds, or 0.
     """
     groups: dict[tuple, list[Task]] = {}
     times: Counter = Counter()
@@ -57,7 +59,7 @@ def jobs_of(tasks: list[Task], slow: int = 1, user: int = 0) -> list[Job]:
         members.sort(key=lambda task: task.clause.order)
         jobs.append(Job(number=len(jobs) + 1, program=program, tasks=members, exclusive=exclusive,
                         user=user or (NOBODY if nobody else 0), writes=members[0].clause.written_files,
-                        limit=max(task.clause.timeout for task in members) * slow + GRACE_SECONDS))
+                        limit=min(max(task.clause.timeout for task in members) * slow, patience or inf) + GRACE_SECONDS))
     return jobs
 
 

@@ -20,6 +20,7 @@ MOST_LOG = 64 << 20       # bytes of one round's log; a machine that says more i
 QUICK_SECONDS = 60        # a boot that failed in less than this is tried again
 TRIES, EXCEPTION_TRIES = 2, 4   # boots in a row that may fail; where an emulated kernel died of an exception
 SILENCE_SECONDS = 30      # beyond the longest job's limit
+LEAST_SILENCE_SECONDS = 4 # of a kernel that is known to be broken
 
 
 class Flood(Exception):
@@ -95,12 +96,12 @@ class Session:
         return self._judge if self._judge.suspects and not self.is_stopped else None
 
     def _find_culprit(self, judge: Judge) -> Iterator[Outcome]:
-        """Runs what may have killed the kernel, each alone, until one kills it again. If none does, it took those
-        together that ran, or it was the emulator."""
+        """Runs what may have killed the kernel, each alone, until one kills it again, or hangs: two that take a CPU each
+        leave none. If none does, it took those together that ran, or it was the emulator."""
         outcomes: list[Outcome] = []
         for task in judge.suspects:
             outcomes += self._alone(task)
-            if self.is_stopped or (outcomes and outcomes[-1].verdict == "panic"):
+            if self.is_stopped or (outcomes and outcomes[-1].verdict in ("panic", "timeout")):
                 break
         else:
             if self.machine.is_emulated and may_be_stale_code(judge.death):
@@ -124,12 +125,14 @@ class Session:
         return failed < (EXCEPTION_TRIES if may_be_emulator else TRIES) and time.monotonic() < begin + QUICK_SECONDS
 
     def _round(self, tasks: list[Task]) -> Iterator[Outcome]:
-        jobs = jobs_of(tasks, self.machine.slow, self.user)
+        jobs = jobs_of(tasks, self.machine.slow, self.user, self.patience)
         nonce = os.urandom(4).hex()
         self.nonces.append(nonce)
         plan = text_of(jobs, nonce, self.parallel or self.machine.parallel, self.machine.slow, self.config,
                        self.patience)
         silence = max(job.limit for job in jobs) + SILENCE_SECONDS
+        if self.patience and self.machine.own_kernel:   # an executor gives a sign of life each second then
+            silence = max(self.patience, LEAST_SILENCE_SECONDS)
         self._now = judge = Judge(jobs, self.machine.own_kernel)
         decoder = Decoder(nonce)
         why = ""

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -141,15 +142,13 @@ static void wait_for_events(void)
 	jobs_poll_done(fds + 3);
 }
 
-#define MS_BETWEEN_SIGNS 10000L
-
-// A reader takes silence for death.
+// A reader takes silence for death, and one with little patience soon.
 static void give_sign_of_life(void)
 {
-	static long last = -MS_BETWEEN_SIGNS;
+	static long last = LONG_MIN / 2;
 	long now = now_ms();
 
-	if (now - last < MS_BETWEEN_SIGNS)
+	if (now - last < (plan.patience ? 1000 : 10000))
 		return;
 	stream_line("waits", "ms=%ld", now);
 	last = now;
@@ -169,7 +168,7 @@ static bool run_plan(void)
 			waits = start_what_is_due(&next);
 		if (!jobs_running() && !waits)
 			return is_complete && next == plan.jobs_count;
-		if (waits)
+		if (waits || plan.patience)
 			give_sign_of_life();
 		wait_for_events();
 		jobs_reap();

@@ -190,7 +190,7 @@ static struct kin kill_strangers(pid_t uncounted)
 
 static void end_strangers(struct board *b)
 {
-	long until = now_ms() + CLEANUP_MS;
+	long until = now_ms() + cleanup_ms();
 	struct kin kin;
 
 	while ((kin = kill_strangers(b->program)).present && now_ms() < until) {
@@ -209,7 +209,7 @@ static void stand_in_for_nanny(struct slot *s)
 	struct board *b = s->board;
 
 	jobs_reap();
-	if (!b->is_done || (running == 1 && waitpid(-1, NULL, WNOHANG | __WALL) == 0))
+	if (!b->is_done || (!b->unkillable && running == 1 && waitpid(-1, NULL, WNOHANG | __WALL) == 0))
 		end_strangers(b);
 	if (!b->is_done) {
 		saved_put_back(b);
@@ -281,7 +281,7 @@ static void finish(struct slot *s)
 // A nanny that does not answer was stopped, traced or worse: it is killed, and the executor stands in for it.
 static void check_nanny(struct slot *s)
 {
-	long patience = s->board->command_seen ? 3 * CLEANUP_MS : 1000L * plan.slow;
+	long patience = s->board->command_seen ? 3 * cleanup_ms() : 1000L * plan.slow;
 
 	if (s->reason == BY_ITSELF || patient_ms - s->asked < patience)
 		return;
@@ -291,7 +291,7 @@ static void check_nanny(struct slot *s)
 	}
 	kill(s->nanny, SIGKILL);
 	s->board->left += kill_strangers(s->board->program).killed;	// one may trace it, and hold back its death
-	if (patient_ms - s->nanny_killed > CLEANUP_MS) {
+	if (patient_ms - s->nanny_killed > cleanup_ms()) {
 		stream_line("error", "job %d: its nanny cannot be killed", s->job->number);
 		s->nanny_is_reaped = true;
 	}

@@ -48,6 +48,11 @@ void close_from(int fd)
 		close(fd++);
 }
 
+long cleanup_ms(void)
+{
+	return plan.patience ? 2000 : 5000L * plan.slow;
+}
+
 // Waits for the death of a child or a word from the executor; false if there was none in that time.
 static bool wait_for_news(int ms)
 {
@@ -90,7 +95,7 @@ static void wait_for_program(struct board *board, pid_t executor)
 			kill(board->program, SIGKILL);
 			killed = now_ms();
 		}
-		if (killed >= 0 && now_ms() - killed > CLEANUP_MS)
+		if (killed >= 0 && now_ms() - killed > cleanup_ms())
 			return;
 		wait_for_news(250);
 	}
@@ -99,7 +104,7 @@ static void wait_for_program(struct board *board, pid_t executor)
 // Kills all descendants; looks again while some are left, at first soon, later rarely.
 static void end_kin(struct board *board)
 {
-	long until = now_ms() + CLEANUP_MS, pause = 2;
+	long until = now_ms() + cleanup_ms(), pause = 2;
 	struct kin kin = { 0 };
 
 	while (reap(board)) {
