@@ -26,6 +26,9 @@ LAST_LINES = 6         # of a console, in the reason of a failed boot
 KEPT_LINES = 40        # of a console before the first frame
 GATHER_SECONDS = 0.005 # between two looks at a console, which QEMU writes byte by byte
 
+# In the gigabyte that QEMU takes for translated code, looking up costs more than translating again what 256 MiB do not hold.
+TCG = "tcg,tb-size=256"
+
 # A kernel that has oopsed may hold a lock for ever, one that has found a bad page (taint 5) gives out others' memory: it
 # ends, and what is left runs after another boot.
 DIES = "panic=-1 oops=panic panic_on_taint=0x20"
@@ -61,7 +64,7 @@ def argv(abi: Abi, kernel: Path, initrd: Path, parameters: str, options: Options
         machine += ["-cpu", cpu]
     words = (f"console={abi.console}", parameters, abi.append, _clock(abi, accelerator), options.append)
     append = " ".join(filter(None, words))
-    return [*machine, "-accel", accelerator, "-smp", str(options.smp or abi.cpus),
+    return [*machine, "-accel", TCG if accelerator == "tcg" else accelerator, "-smp", str(options.smp or abi.cpus),
             "-m", options.memory or _memory(abi, initrd), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-serial", "stdio", "-kernel", str(kernel), "-initrd", str(initrd), "-append", append, *options.qemu_args]
 
