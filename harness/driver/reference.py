@@ -193,7 +193,8 @@ def _write(path: Path, text: str) -> None:
 def _cpu(about: dict) -> str:
     """"max tcg": QEMU's model of the processor, and what ran it."""
     argv = about.get("qemu", [])
-    return " ".join(value for name, value in zip(argv, argv[1:]) if name in ("-cpu", "-accel"))
+    words = [value if name == "-cpu" else value.partition(",")[0] for name, value in zip(argv, argv[1:]) if name in ("-cpu", "-accel")]
+    return " ".join(words)
 
 
 def _clean(text: str) -> str:

@@ -133,8 +133,9 @@ static void wait_for_events(void)
 	n = 3 + jobs_poll_prepare(fds + 3);
 	if (poll(fds, n, 250) <= 0)
 		return;
-	while (read(wake_up[0], bytes, sizeof(bytes)) > 0)
-		;
+	// Once, and only if there is something: a kernel whose O_NONBLOCK does not hold must fail a clause, not stop this.
+	if (fds[0].revents && read(wake_up[0], bytes, sizeof(bytes)) < 0)
+		complain("cannot read a pipe: %s", errno_name(errno));
 	if (fds[1].revents)
 		is_stopped = true;
 	if (fds[2].revents)
