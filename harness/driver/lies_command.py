@@ -35,6 +35,7 @@ usage: ./runner.py lies [LIE-or-CLAUSE...] [options]
 exit codes: 0 every clause that must notice did, 1 not so, 2 wrong usage, 3 it could not be tried
 """
 OPTIONS = ("-k", "--truth", "--whole-suite", "--abi", "-j", "--results", "--help", "-h")
+TELLINGS_ALONE = 3   # of a lie that went unnoticed, until it is noticed
 SLOWEST = 5
 
 
@@ -203,18 +204,21 @@ class Report:
         return rows
 
     def _tell_again(self, trials: Trials, done: list[Trial]) -> None:
-        """What went unnoticed is told once more with nothing beside it: the race that a clause brings about may not have
-        come among so many liars."""
+        """What went unnoticed is told again with nothing beside it: the race that a clause brings about may not have come
+        among so many liars."""
         trials.at_a_time = 1
-        again = [(trial.lie, trial.abi, [outcome.task.clause for outcome in trial.unnoticed()])
-                 for trial in done if trial.unnoticed()]
-        for trial in trials.run(again, self._record_all):
+        for _ in range(TELLINGS_ALONE):
+            again = [(trial.lie, trial.abi, [outcome.task.clause for outcome in trial.unnoticed()])
+                     for trial in done if trial.unnoticed()]
+            done = list(trials.run(again, self._record_all))
+            for trial in done:
+                for clause_id in trial.noticed_by():
+                    print(f"{trial.lie.id} on {trial.abi}: {clause_id} noticed when told again, alone")
+        for trial in done:
             for outcome in trial.unnoticed():
                 never = " (it was never told)" if not trial.told else ""
                 self.missed.append(f"{trial.lie.id} on {trial.abi}: {outcome.task.clause.id} did not notice: {outcome.verdict}"
                                    f"{' ' + outcome.why if outcome.why else ''}{never}")
-            for clause_id in trial.noticed_by():
-                print(f"{trial.lie.id} on {trial.abi}: {clause_id} noticed when told again, alone")
 
     def _record_all(self, trial: Trial) -> None:
         for clause_id in trial.outcomes:
