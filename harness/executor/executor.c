@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -146,7 +145,7 @@ static void wait_for_events(void)
 // A reader takes silence for death, and one with little patience soon.
 static void give_sign_of_life(void)
 {
-	static long last = LONG_MIN / 2;
+	static long last = -10000;
 	long now = now_ms();
 
 	if (now - last < (plan.patience ? 1000 : 10000))

@@ -138,7 +138,7 @@ extern char program_base[PATH_SIZE];	// the executor's working directory, which 
 
 // nanny.c: one process per job, which runs the program and leaves nothing of it behind; never returns.
 void nanny_run(const struct job *job, struct board *board, pid_t executor, int output) __attribute__((noreturn));
-long cleanup_ms(void);	// after which a process that SIGKILL does not end is left alone
+long cleanup_ms(void);	// after which a process that SIGKILL does not end is left alone; short if the plan has patience
 void close_from(int fd);
 
 // output.c: a program's output, cut into lines and held to its budget.

@@ -30,13 +30,11 @@ GATHER_SECONDS = 0.005 # between two looks at a console, which QEMU writes byte 
 TCG = "tcg,tb-size=256"
 
 # A kernel that has oopsed may hold a lock for ever, one that has found a bad page (taint 5) gives out others' memory: it
-# ends, and what is left runs after another boot.
-DIES = "panic=-1 oops=panic panic_on_taint=0x20"
-# What the kernel does not clear for a program must show, and not be hidden by clearing all memory whenever it is taken,
-# as Debian's does; that costs a guest a tenth of its time besides.
-BARE = "init_on_alloc=0"
-QUIET = f"{DIES} {BARE} loglevel=1"   # 0 would hide panics as well; what is not an emergency is read from /dev/kmsg
-LOUD = f"{DIES} {BARE} loglevel=7"
+# ends, and what is left runs after another boot. What the kernel does not clear for a program must show, and not be hidden
+# by clearing all memory whenever it is taken, as Debian's does; that costs a guest a tenth of its time besides.
+ALWAYS = "panic=-1 oops=panic panic_on_taint=0x20 init_on_alloc=0"
+QUIET = f"{ALWAYS} loglevel=1"   # 0 would hide panics as well; what is not an emergency is read from /dev/kmsg
+LOUD = f"{ALWAYS} loglevel=7"
 
 
 @dataclass(frozen=True)
